@@ -1,0 +1,1 @@
+"""How bytes travel between services: the bus, its two adapters, and the outbox relay. No domain word in here."""
