@@ -1,0 +1,102 @@
+"""One database: PostgreSQL through asyncpg, or SQLite through aiosqlite, from the same models."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from sqlalchemy import event, exc, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+_BEGIN = "parley_begin"
+
+
+class DatabaseUnavailable(Exception):
+    """The database can't be reached, or went away in the middle. Whether a commit took effect is then unknown."""
+
+
+class Database:
+    """An engine, and sessions on it that roll back unless committed.
+
+    A SQLite file has one writer at a time: `write` queues for it here, in order, rather than polling its lock. Every
+    commit is on disk before it returns (WAL with synchronous=FULL; PostgreSQL's own default).
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.is_sqlite = url.startswith("sqlite")
+        if self.is_sqlite:
+            self.engine = create_async_engine(url, pool_size=pool_size)
+            _prepare_sqlite(self.engine)
+        else:
+            self.engine = create_async_engine(
+                url,
+                pool_size=pool_size,
+                pool_pre_ping=True,
+                pool_timeout=10,
+                connect_args={"timeout": 5, "command_timeout": 30},
+            )
+        self._writer = asyncio.Lock()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A session that sees one consistent state throughout. Raises `DatabaseUnavailable`."""
+        options = {_BEGIN: "BEGIN"} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        async with self._session(options) as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """A session for one use case, which calls `commit` once, at its end. Raises `DatabaseUnavailable`."""
+        async with AsyncExitStack() as stack:
+            if self.is_sqlite:
+                await stack.enter_async_context(self._writer)
+            session = await stack.enter_async_context(self._session({_BEGIN: "BEGIN IMMEDIATE"}))
+            yield session
+
+    @asynccontextmanager
+    async def _session(self, options: dict[str, Any]) -> AsyncIterator[AsyncSession]:
+        try:
+            async with AsyncSession(
+                self.engine.execution_options(**options), expire_on_commit=False, autoflush=False
+            ) as session:
+                yield session
+        except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, OSError) as error:
+            # OSError includes ConnectionError and TimeoutError
+            raise DatabaseUnavailable(type(error).__name__) from error
+        except exc.DBAPIError as error:
+            if error.connection_invalidated or _is_starting_or_stopping(error.orig):
+                raise DatabaseUnavailable(type(error).__name__) from error
+            raise
+
+    async def missing(self) -> str | None:
+        """What keeps the database from being used, for `/readyz`."""
+        try:
+            async with asyncio.timeout(2), self.read() as session:
+                await session.execute(text("SELECT 1"))
+        except (DatabaseUnavailable, TimeoutError):
+            return "the database can't be reached"
+        return None
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def _is_starting_or_stopping(error: BaseException | None) -> bool:
+    """SQLSTATE class 57P: an operator's intervention (admin_shutdown, crash_shutdown, cannot_connect_now)."""
+    return str(getattr(error, "sqlstate", "") or "").startswith(("57P", "08"))
+
+
+def _prepare_sqlite(engine: AsyncEngine) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def on_connect(connection: Any, _record: object) -> None:
+        # the driver's own BEGIN comes too late and is never IMMEDIATE
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))

@@ -1,0 +1,73 @@
+"""Runs an application under uvicorn until SIGINT or SIGTERM, then ends in order."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Protocol
+
+import uvicorn
+from fastapi import FastAPI
+
+SHUTDOWN_S = 3
+"""How long requests in hand and closing WebSockets are waited for."""
+
+
+class Background(Protocol):
+    """Something that works while the application is served, and is stopped before its resources go."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's, but a signal that was obeyed is not raised again: to be told to end is no failure."""
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGINT, signal.SIGTERM)
+        for number in signals:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+
+def serve(app: FastAPI, background: Background, *, host: str, port: int, **options: Any) -> None:
+    """Blocks until told to end. `options` are uvicorn's.
+
+    Start: the application's lifespan, then `background`, then the socket. End: no new connections, WebSockets closed
+    with 1012, requests finished, `background` stopped, the lifespan left.
+    """
+    app.router.lifespan_context = _around(app.router.lifespan_context, background)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        **{"ws": "none", **options},
+    )
+    server = _Server(config)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(server.serve())
+    if not server.started:
+        raise SystemExit(1)
+
+
+def _around(lifespan: Any, background: Background) -> Any:
+    @asynccontextmanager
+    async def around(app: FastAPI) -> AsyncIterator[Any]:
+        async with lifespan(app) as state:
+            await background.start()
+            try:
+                yield state
+            finally:
+                await background.stop()
+
+    return around

@@ -1,0 +1,36 @@
+"""Text that people type and others will read."""
+
+import unicodedata
+from typing import Annotated
+
+from pydantic import AfterValidator, StringConstraints
+
+MAX_MESSAGE_CHARACTERS = 8_000
+
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def clean_name(name: str) -> str:
+    """A name in Unicode NFC without surrounding space.
+
+    Raises ValueError for what can't be seen: control and format characters (zero-width, bidirectional marks),
+    unassigned and private code points, and names of which nothing is left.
+    """
+    name = unicodedata.normalize("NFC", name).strip()
+    if any(unicodedata.category(character) in _INVISIBLE for character in name):
+        raise ValueError("contains an invisible character")
+    if not name:
+        raise ValueError("is empty")
+    return name
+
+
+def no_nul(text: str) -> str:
+    """The text itself. Raises ValueError if it contains NUL, which PostgreSQL can't store (and nobody can see)."""
+    if "\x00" in text:
+        raise ValueError("contains a NUL character")
+    return text
+
+
+DisplayName = Annotated[str, StringConstraints(max_length=64), AfterValidator(clean_name)]
+RoomName = Annotated[str, StringConstraints(max_length=100), AfterValidator(clean_name)]
+Topic = Annotated[str, StringConstraints(max_length=500), AfterValidator(clean_name)]

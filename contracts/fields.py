@@ -1,0 +1,23 @@
+"""Field types shared by every contract."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+
+
+def rfc3339(moment: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds and `Z`: the one form in which a time leaves Parley."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Timestamp = Annotated[AwareDatetime, PlainSerializer(rfc3339, return_type=str)]
+
+Seq = Annotated[int, Field(ge=0, le=2**53 - 1)]
+"""A position in a room's log: the first entry has 1, and 0 stands before it. Safe in a JavaScript number."""
+
+
+class Contract(BaseModel):
+    """A frozen piece of data. Readers ignore fields that they do not know, so that writers may add some."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")

@@ -1,0 +1,103 @@
+"""What services ask one another over HTTP. Behind a service credential, never routed by the proxy.
+
+| call | who asks whom |
+|---|---|
+| `GET /internal/v1/users/{id}` → `UserView`, 404 | chat_service → user_service |
+| `POST /emails/check` `EmailCheck` → `EmailAnswer`, 503 `behind` | user_service → bloom_service |
+| `GET /internal/v1/users/{id}/rooms` → `RoomIds` | gateway_ws → chat_service |
+| `POST /internal/v1/users/{id}/catch_up` `CatchUpRequest` → `CatchUp` | gateway_ws → chat_service |
+| `POST /internal/v1/rooms/entries` `EntriesRequest` → `Entries` | gateway_ws → chat_service |
+"""
+
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from contracts.fields import Contract, Seq, Timestamp
+from contracts.messages import RoomEntry
+
+EmailDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""Hex HMAC-SHA256 of a canonical email address."""
+
+
+class UserView(Contract):
+    """A user as others see them. A reader of two views keeps the one with the higher `version`."""
+
+    id: UUID
+    username: str
+    display_name: str
+    version: int
+
+
+class EmailCheck(Contract):
+    """Exactly one of the two."""
+
+    digest: EmailDigest | None = None
+    digests: list[EmailDigest] | None = Field(default=None, min_length=1, max_length=1000)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.digest is None) == (self.digests is None):
+            raise ValueError("exactly one of digest and digests")
+        return self
+
+
+class EmailAnswer(Contract):
+    """One answer per digest, in order. False is certain: no such email is registered."""
+
+    might_exist: list[bool]
+
+
+class RoomView(Contract):
+    """A room as one of its members sees it. `head` is the seq of its newest entry, `unread` counts those after
+    `read_seq`."""
+
+    id: UUID
+    kind: Literal["public", "private", "direct"]
+    name: str | None
+    topic: str | None
+    head: Seq
+    role: Literal["owner", "admin", "member"] | None
+    read_seq: Seq
+    unread: int
+    member_count: int
+    created_at: Timestamp
+
+
+class RoomIds(Contract):
+    room_ids: list[UUID]
+
+
+class CatchUpRequest(Contract):
+    """`resume` names the last seq seen per room; a room it does not name starts at its head. `limit` bounds the
+    entries replayed per room."""
+
+    resume: dict[UUID, Seq] = Field(default_factory=dict)
+    limit: int = Field(default=200, ge=1, le=1000)
+
+
+class CatchUp(Contract):
+    """One consistent view of the log: the user's rooms, and per room the entries after the resume point up to `head`.
+
+    Where more than `limit` were missing, only the last `limit` are here: the first one's seq tells of the gap.
+    `user` is None while chat_service has not heard of them yet.
+    """
+
+    epoch: str
+    user: UserView | None
+    rooms: list[RoomView]
+    entries: dict[UUID, list[RoomEntry]]
+
+
+class EntriesRequest(Contract):
+    """`after` names the last seq known per room."""
+
+    after: dict[UUID, Seq] = Field(max_length=1000)
+    limit: int = Field(default=200, ge=1, le=1000)
+
+
+class Entries(Contract):
+    """Per room that has any, the first `limit` entries after the seq asked for, oldest first."""
+
+    entries: dict[UUID, list[RoomEntry]]
