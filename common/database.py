@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import event, exc, text
-from sqlalchemy.engine import Connection
+from sqlalchemy import DateTime, TypeDecorator, event, exc, text
+from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 _BEGIN = "parley_begin"
@@ -14,6 +15,19 @@ _BEGIN = "parley_begin"
 
 class DatabaseUnavailable(Exception):
     """The database can't be reached, or went away in the middle. Whether a commit took effect is then unknown."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment, in UTC on its way in and out. (SQLite has no time zones: it stores and returns what it is given.)"""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else value.replace(tzinfo=UTC)
 
 
 class Database:
