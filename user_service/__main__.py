@@ -1,0 +1,25 @@
+"""`python -m user_service`"""
+
+import httpx
+from messaging.rabbitmq import RabbitMQBus
+
+from common.config import load_settings
+from common.logging import configure_logging
+from common.server import serve
+from contracts.topology import EXCHANGES, QUEUES
+from messaging.bus import Binding, Topology
+from user_service.config import ProcessSettings
+from user_service.main import NAME, create_app
+
+
+def main() -> None:
+    settings = load_settings(ProcessSettings)
+    configure_logging(settings.log_level, settings.log_format)
+    topology = Topology(EXCHANGES, {queue: tuple(Binding(*pair) for pair in pairs) for queue, pairs in QUEUES.items()})
+    bus = RabbitMQBus(settings.broker_url.get_secret_value(), topology, name=NAME)
+    bloom = httpx.AsyncClient(base_url=settings.bloom_service_url)
+    serve(create_app(settings, bus, bloom), bus, host=settings.host, port=settings.port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""What user_service is told."""
+
+import base64
+import binascii
+from typing import Annotated
+
+from pydantic import AfterValidator, SecretStr
+
+from common.config import Secret
+from common.config import Settings as CommonSettings
+
+_SEED_BYTES = 32
+
+
+def decode_seed(text: str) -> bytes:
+    """The 32-byte Ed25519 seed in base64url, padded or not. Raises ValueError."""
+    try:
+        seed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except binascii.Error:
+        seed = b""
+    if len(seed) != _SEED_BYTES:
+        raise ValueError(f"must be {_SEED_BYTES} bytes in base64url")
+    return seed
+
+
+def _seed(secret: SecretStr) -> SecretStr:
+    decode_seed(secret.get_secret_value())
+    return secret
+
+
+class Settings(CommonSettings):
+    """What the application needs, however it is composed."""
+
+    port: int = 8001
+    database_url: SecretStr
+    service_token: Secret
+    signing_key: Annotated[Secret, AfterValidator(_seed)]
+    email_digest_key: Secret
+
+
+class ProcessSettings(Settings):
+    """What it needs besides when it runs as a process of its own."""
+
+    broker_url: SecretStr
+    bloom_service_url: str

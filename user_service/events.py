@@ -1,0 +1,51 @@
+"""What user_service publishes: facts about users, by way of the outbox, and how far that has got."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.ids import now, uuid7
+from common.tracing import current_traceparent
+from contracts.envelope import Envelope, encode
+from contracts.messages import Payload, SessionRevoked, UsersWatermark
+from contracts.topology import EVENTS
+from messaging import outbox
+from messaging.bus import Bus, Message
+from user_service.models import Outbox
+
+_WATERMARK_INTERVAL_S = 1.0
+
+
+def record(session: AsyncSession, *events: Payload) -> None:
+    """Have events published, in this order, once the session's transaction is committed."""
+    # only gateways' own queues hear of a revoked session: with no gateway running there is nobody to tell
+    messages = [_message(event, durable=not isinstance(event, SessionRevoked)) for event in events]
+    outbox.add(session, Outbox, messages)
+
+
+class Watermarks:
+    """Publishes how far the events have got, at most once a second. For the relay to call on an empty outbox.
+
+    Not durable: a watermark is worth nothing three seconds later, the next one replaces it, and no event should wait
+    for one to be stored.
+    """
+
+    def __init__(self, bus: Bus, clock: Callable[[], float] = time.monotonic) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._published_at = float("-inf")
+
+    async def __call__(self, as_of: datetime) -> None:
+        """Raises `PublishError`."""
+        if self._clock() - self._published_at < _WATERMARK_INTERVAL_S:
+            return
+        await self._bus.publish([_message(UsersWatermark(as_of=as_of), durable=False)])
+        self._published_at = self._clock()
+
+
+def _message(payload: Payload, *, durable: bool) -> Message:
+    event_id = str(uuid7())
+    body, content_type = encode([Envelope(payload, event_id, now(), current_traceparent())])
+    return Message(EVENTS, payload.type, body, payload.type, event_id, content_type, durable=durable)

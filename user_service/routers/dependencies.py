@@ -1,0 +1,42 @@
+"""What routes are given: the use cases, and who is asking."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from common.auth import CurrentUser
+from user_service.models import User
+from user_service.services.accounts import Accounts
+from user_service.services.availability import Availability
+from user_service.services.directory import Directory
+from user_service.services.sessions import Sessions
+from user_service.services.signing import SigningKey
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The use cases; `app.state.services`."""
+
+    accounts: Accounts
+    sessions: Sessions
+    directory: Directory
+    availability: Availability
+    signing_key: SigningKey
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+UseCases = Annotated[Services, Depends(_services)]
+
+
+async def _signed_in(claims: CurrentUser, services: UseCases) -> User:
+    return await services.accounts.signed_in(claims)
+
+
+SignedInUser = Annotated[User, Depends(_signed_in)]
+"""The bearer of the access token. Elsewhere tokens are verified offline; here, where sessions are kept, a revoked one
+counts at once."""

@@ -1,0 +1,79 @@
+"""`/api/v1/users`"""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import AfterValidator, StringConstraints
+
+from common.text import no_nul
+from user_service.models import User
+from user_service.routers.dependencies import SignedInUser, UseCases
+from user_service.schemas import (
+    Availability,
+    Deletion,
+    EmailQuestion,
+    OwnUser,
+    ProfileChange,
+    PublicUser,
+    Registration,
+    UsernameQuestion,
+    UserPage,
+)
+
+router = APIRouter(prefix="/api/v1/users", tags=["users"])
+
+Prefix = Annotated[str, StringConstraints(max_length=64), AfterValidator(no_nul)]
+
+
+@router.post("", status_code=201, response_model=OwnUser)
+async def register(body: Registration, services: UseCases) -> User:
+    return await services.accounts.register(
+        email=body.email,
+        username=body.username,
+        password=body.password.get_secret_value(),
+        display_name=body.display_name or body.username,
+    )
+
+
+@router.post("/availability")
+async def check_availability(body: EmailQuestion | UsernameQuestion, services: UseCases) -> Availability:
+    match body:
+        case EmailQuestion(email=email):
+            return Availability(available=await services.availability.of_email(email))
+        case UsernameQuestion(username=username):
+            return Availability(available=await services.availability.of_username(username))
+
+
+@router.get("/me", response_model=OwnUser)
+async def show_own_user(user: SignedInUser) -> User:
+    return user
+
+
+@router.patch("/me", response_model=OwnUser)
+async def change_profile(body: ProfileChange, user: SignedInUser, services: UseCases) -> User:
+    if body.display_name is None:
+        return user
+    return await services.accounts.rename(user.id, body.display_name)
+
+
+@router.delete("/me", status_code=204)
+async def delete_account(body: Deletion, user: SignedInUser, services: UseCases) -> None:
+    await services.accounts.delete(user, body.password.get_secret_value())
+
+
+@router.get("")
+async def search_users(
+    _user: SignedInUser,
+    services: UseCases,
+    q: Prefix = "",
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+) -> UserPage:
+    users, following = await services.directory.search(q, cursor, limit)
+    return UserPage(items=[PublicUser.model_validate(user) for user in users], next=following)
+
+
+@router.get("/{user_id}", response_model=PublicUser)
+async def show_user(user_id: UUID, _user: SignedInUser, services: UseCases) -> User:
+    return await services.directory.find(user_id)

@@ -1,0 +1,91 @@
+"""Bodies of requests and responses."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+
+from common.text import DisplayName
+from contracts.fields import Timestamp
+from user_service.services.emails import normalized_email
+from user_service.services.names import USERNAME
+
+Email = Annotated[str, StringConstraints(max_length=1000), AfterValidator(normalized_email)]
+Username = Annotated[str, StringConstraints(pattern=f"^{USERNAME.pattern}$")]
+
+NewPassword = Annotated[SecretStr, Field(min_length=8, max_length=256)]
+
+
+class Request(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Response(BaseModel):
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+class Registration(Request):
+    """`display_name` is the username if it is left out."""
+
+    email: Email
+    username: Username
+    password: NewPassword
+    display_name: DisplayName | None = None
+
+
+class EmailQuestion(Request):
+    email: Email
+
+
+class UsernameQuestion(Request):
+    username: Username
+
+
+class Availability(Response):
+    available: bool
+
+
+class ProfileChange(Request):
+    display_name: DisplayName | None = None
+
+
+class Deletion(Request):
+    password: SecretStr
+
+
+class OwnUser(Response):
+    """A user as they see themselves."""
+
+    id: UUID
+    email: str
+    username: str
+    display_name: str
+    created_at: Timestamp
+
+
+class PublicUser(Response):
+    """A user as others see them."""
+
+    id: UUID
+    username: str
+    display_name: str
+
+
+class UserPage(Response):
+    """`next` is the `cursor` of the page after this one, null on the last."""
+
+    items: list[PublicUser]
+    next: str | None
+
+
+class RefreshTokenBody(Request):
+    refresh_token: SecretStr
+
+
+class TokenPair(Response):
+    """`expires_in` is the access token's lifetime in seconds."""
+
+    access_token: str
+    token_type: str = "bearer"  # noqa: S105 - the name of a scheme
+    expires_in: int
+    refresh_token: str
