@@ -40,12 +40,13 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
-            self.engine = create_async_engine(url, pool_size=pool_size)
+            self.engine = create_async_engine(url, pool_size=pool_size, hide_parameters=True)
             _prepare_sqlite(self.engine)
         else:
             self.engine = create_async_engine(
                 url,
                 pool_size=pool_size,
+                hide_parameters=True,  # they would stand in error texts, and so in logs
                 pool_pre_ping=True,
                 pool_timeout=10,
                 connect_args={"timeout": 5, "command_timeout": 30},
