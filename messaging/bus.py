@@ -32,6 +32,12 @@ class Topology:
     def with_queue(self, name: str, bindings: tuple[Binding, ...]) -> "Topology":
         return Topology(self.exchanges, {**self.queues, name: bindings})
 
+    def require_exchanges(self, messages: "Sequence[Message]") -> None:
+        """Raise `ValueError` if one of the messages is for an exchange that does not exist."""
+        for message in messages:
+            if message.exchange not in self.exchanges:
+                raise ValueError(f"no exchange is called {message.exchange}")
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -132,12 +138,16 @@ class Bus(Protocol):
     async def publish(self, messages: Sequence[Message]) -> None:
         """Publish in order; return when the transport has taken responsibility for all of them.
 
-        Raises `Unroutable` or `PublishError`, naming those it has not: refused, timed out, or the bus is not
-        connected. Never waits for a connection.
+        Raises `Unroutable` (all of them unroutable) or `PublishError`, naming those it has not: refused, timed out,
+        or the bus is not connected; and `ValueError`, having published nothing, for an exchange that is not in the
+        topology. Never waits for a connection.
         """
 
     def consume(self, queue: str, handler: Handler, *, batch_size: int = 200) -> None:
-        """Handle a durable queue's messages, in batches of what has arrived. Call before `start`."""
+        """Handle a durable queue's messages, in batches of what has arrived. Call before `start`.
+
+        A dead-letter queue, `<queue>.dead`, can be consumed as well. `ValueError` if there is no such queue.
+        """
 
     def listen(
         self,

@@ -1,0 +1,235 @@
+"""What both buses do with messages that have arrived: batches, retry in place, dead letters, one worker per queue.
+
+A failed message is tried again where it stands, and what is behind it waits: that is what keeps a queue's order.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import structlog
+
+from messaging.bus import Delivery, Handler, PublishError, RetryPolicy, TryAgain
+from messaging.metrics import DEAD_LETTERED, HANDLED, RETRIED
+
+log = structlog.get_logger(__name__)
+
+STOP_GRACE = 10.0
+"""Seconds that a handler has to finish the batch it has in hand when its bus stops."""
+
+DROP_AT_ONCE = RetryPolicy(max_attempts=1, first_delay=0.0)
+"""For broadcast queues: what a handler fails on is not worth holding up what comes after it."""
+
+Receipt = TypeVar("Receipt")
+Result = TypeVar("Result")
+
+
+class Backlog(Generic[Receipt]):
+    """One queue's deliveries that have arrived and are not settled yet, oldest first, with the transport's receipts.
+
+    `acknowledge` is awaited with the receipts of what has been settled, in order. Beyond `max_length` waiting
+    deliveries the oldest are dropped.
+    """
+
+    def __init__(
+        self, acknowledge: Callable[[Sequence[Receipt]], Awaitable[None]], max_length: int | None = None
+    ) -> None:
+        self._acknowledge = acknowledge
+        self._waiting: deque[tuple[Delivery, Receipt]] = deque(maxlen=max_length)
+        self._in_hand: deque[tuple[Delivery, Receipt]] = deque()
+        self._arrived = asyncio.Event()
+        self._closed = asyncio.Event()
+
+    @property
+    def closed(self) -> bool:
+        return self._closed.is_set()
+
+    def add(self, delivery: Delivery, receipt: Receipt) -> None:
+        self._waiting.append((delivery, receipt))
+        self._arrived.set()
+
+    async def take(self, limit: int) -> list[Delivery]:
+        """Wait until something is there; return up to `limit` of it, or nothing once the backlog is closed."""
+        while not self._waiting and not self.closed:
+            self._arrived.clear()
+            await self._arrived.wait()
+        if self.closed:
+            return []
+        for _ in range(min(limit, len(self._waiting))):
+            self._in_hand.append(self._waiting.popleft())
+        return [delivery for delivery, _ in self._in_hand]
+
+    async def settle(self, count: int) -> None:
+        """Acknowledge the first `count` of what was taken."""
+        await self._acknowledge([self._in_hand.popleft()[1] for _ in range(count)])
+
+    def give_back(self) -> None:
+        """Put what was taken and not settled back to the front."""
+        while self._in_hand:
+            self._waiting.appendleft(self._in_hand.pop())
+
+    def close(self) -> None:
+        """The transport has lost these deliveries and will bring them again: nobody is to begin on them."""
+        self._closed.set()
+        self._arrived.set()
+
+    async def closes_within(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closed.wait()
+        return self.closed
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Who handles a queue, and how.
+
+    `dead_letter` keeps a message with the reason, or raises `PublishError`. Without it, messages given up are dropped.
+    """
+
+    queue: str
+    handler: Handler
+    batch_size: int
+    retry: RetryPolicy
+    dead_letter: Callable[[Delivery, str], Awaitable[None]] | None
+
+
+class _Interrupted(Exception):
+    """The worker is stopping, or its backlog is gone: leave the rest unsettled."""
+
+
+class Worker(Generic[Receipt]):
+    """The task that hands one backlog to its handler. Workers that share a `turn` run one after the other."""
+
+    def __init__(self, subscription: Subscription, backlog: Backlog[Receipt], turn: asyncio.Lock) -> None:
+        self._subscription = subscription
+        self._backlog = backlog
+        self._turn = turn
+        self._stopping = False
+        self._idle = True
+        self.task = asyncio.create_task(self._run(), name=f"bus:{subscription.queue}")
+
+    async def stop(self, grace: float) -> None:
+        """Let the handler finish what it has in hand, for at most `grace` seconds; leave everything else."""
+        self._stopping = True
+        if self._idle:
+            self.task.cancel()
+        _, late = await asyncio.wait({self.task}, timeout=grace)
+        if late:
+            log.warning("bus_handler_cancelled", queue=self._subscription.queue, grace=grace)
+            self.task.cancel()
+            await asyncio.wait({self.task}, timeout=grace)
+
+    async def _run(self) -> None:
+        async with self._turn:
+            try:
+                while batch := await self._wait(self._backlog.take(self._subscription.batch_size)):
+                    await self._work(batch)
+                    self._raise_if_interrupted()
+                    await asyncio.sleep(0)  # a handler that never suspends must not keep the loop from everybody else
+            except _Interrupted:
+                pass
+            finally:
+                self._backlog.give_back()
+
+    async def _work(self, batch: Sequence[Delivery]) -> None:
+        if len(batch) > 1:
+            error = await self._handle(batch)
+            if error is None:
+                return
+            # Whose fault it was is not known, so this counts as nobody's attempt.
+            await self._pause_after(error, batch, self._subscription.retry.delay(1))
+        for delivery in batch:
+            await self._work_alone(delivery)
+
+    async def _work_alone(self, delivery: Delivery) -> None:
+        retry = self._subscription.retry
+        while (error := await self._handle([delivery])) is not None:
+            if delivery.attempt >= retry.max_attempts:
+                self._log_failure(error, [delivery])
+                await self._give_up(delivery, f"{type(error).__name__}: {error}")
+                await self._settle(1)
+                return
+            await self._pause_after(error, [delivery], retry.delay(delivery.attempt))
+            delivery.attempt += 1
+
+    async def _handle(self, batch: Sequence[Delivery]) -> BaseException | None:
+        """Run the handler and settle the batch, or return what the handler raised."""
+        tries = 0
+        while True:
+            self._raise_if_interrupted()
+            for delivery in batch:
+                delivery.rejection = None
+            try:
+                await self._subscription.handler(batch)
+            except TryAgain as error:
+                tries += 1
+                await self._pause_after(error, batch, self._subscription.retry.delay(tries))
+            except asyncio.CancelledError as error:
+                if self.task.cancelling():
+                    raise
+                return error  # something inside the handler was cancelled, not this worker
+            except Exception as error:
+                return error
+            else:
+                break
+        for delivery in batch:
+            if delivery.rejection is not None:
+                await self._give_up(delivery, delivery.rejection)
+        await self._settle(len(batch))
+        return None
+
+    async def _settle(self, number: int) -> None:
+        if self._backlog.closed:
+            raise _Interrupted
+        await self._backlog.settle(number)
+        HANDLED.labels(self._subscription.queue).inc(number)
+
+    async def _give_up(self, delivery: Delivery, reason: str) -> None:
+        queue, dead_letter = self._subscription.queue, self._subscription.dead_letter
+        if dead_letter is None:
+            log.error("bus_message_dropped", queue=queue, type=delivery.type, id=delivery.id)
+            return
+        tries = 0
+        while True:
+            try:
+                await dead_letter(delivery, reason)
+            except PublishError as error:
+                tries += 1
+                await self._pause_after(error, [delivery], self._subscription.retry.delay(tries))
+            else:
+                break
+        DEAD_LETTERED.labels(queue).inc()
+        log.error("bus_message_dead_lettered", queue=queue, type=delivery.type, id=delivery.id)
+
+    async def _pause_after(self, error: BaseException, batch: Sequence[Delivery], delay: float) -> None:
+        self._log_failure(error, batch)
+        RETRIED.labels(self._subscription.queue).inc(len(batch))
+        self._raise_if_interrupted()
+        if await self._wait(self._backlog.closes_within(delay)):
+            raise _Interrupted
+
+    async def _wait(self, event: Coroutine[None, None, Result]) -> Result:
+        """Wait for something that `stop` may cut short."""
+        self._idle = True
+        try:
+            return await event
+        finally:
+            self._idle = False
+
+    def _raise_if_interrupted(self) -> None:
+        if self._stopping or self._backlog.closed:
+            raise _Interrupted
+
+    def _log_failure(self, error: BaseException, batch: Sequence[Delivery]) -> None:
+        log.warning(
+            "bus_handling_failed",
+            queue=self._subscription.queue,
+            messages=len(batch),
+            id=batch[0].id,
+            attempt=batch[0].attempt,
+            exc_info=error,
+        )
