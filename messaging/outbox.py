@@ -21,6 +21,7 @@ from common.ids import now
 from messaging.bus import Bus, Message, PublishError, RetryPolicy
 
 PUBLISHED = Counter("parley_outbox_published", "Messages published from an outbox", ["outbox"])
+FAILURES = Counter("parley_outbox_failures", "Attempts to publish from an outbox that failed", ["outbox"])
 PENDING = Gauge("parley_outbox_pending", "Messages in an outbox when it was last looked at", ["outbox"])
 OLDEST = Gauge("parley_outbox_oldest_seconds", "Age of the oldest message in an outbox", ["outbox"])
 
@@ -107,26 +108,27 @@ class OutboxRelay:
         while True:
             self._nudged.clear()
             try:
-                found = await self._pass()
+                # after a failure one at a time: what follows a refused message is not sent again and again
+                found = await self._pass(1 if failures else _BATCH)
             except (PublishError, DatabaseUnavailable) as error:
-                failures += 1
                 log.warning("outbox_waits", outbox=self._name, failures=failures, reason=str(error))
             except Exception:
-                failures += 1
                 log.exception("outbox_failed", outbox=self._name, failures=failures)
             else:
                 failures = 0
                 if not found:
                     await self._wait_for_nudge()
                 continue
+            failures += 1
+            FAILURES.labels(self._name).inc()
             await asyncio.sleep(self._retry.delay(failures) * random.uniform(0.75, 1.25))
 
-    async def _pass(self) -> bool:
-        """Publish one batch. Says whether it found anything to publish, and was the one to do it."""
+    async def _pass(self, limit: int) -> bool:
+        """Publish up to `limit` messages. Says whether it found anything to publish, and was the one to do it."""
         if self._database.is_sqlite:
             as_of = now()
             async with self._database.read() as session:
-                rows = await self._oldest_rows(session)
+                rows = await self._oldest_rows(session, limit)
             accepted, refusal = await self._publish(rows)
             if accepted:
                 async with self._database.write() as session:
@@ -136,7 +138,7 @@ class OutboxRelay:
                 if not await self._lock(session):
                     return False
                 as_of = now()
-                rows = await self._oldest_rows(session)
+                rows = await self._oldest_rows(session, limit)
                 accepted, refusal = await self._publish(rows)
                 if accepted:
                     await self._delete(session, accepted)
@@ -156,10 +158,10 @@ class OutboxRelay:
         )
         return bool(await session.scalar(locked))
 
-    async def _oldest_rows(self, session: AsyncSession) -> Sequence[OutboxMixin]:
-        rows = (await session.scalars(select(self._table).order_by(self._table.id).limit(_BATCH))).all()
+    async def _oldest_rows(self, session: AsyncSession, limit: int) -> Sequence[OutboxMixin]:
+        rows = (await session.scalars(select(self._table).order_by(self._table.id).limit(limit))).all()
         pending = len(rows)
-        if pending == _BATCH:
+        if pending == limit:
             pending = await session.scalar(select(func.count()).select_from(self._table)) or 0
         PENDING.labels(self._name).set(pending)
         self._oldest = rows[0].created_at if rows else None
