@@ -12,6 +12,9 @@ from common.tracing import current_trace_id
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["json", "console"]
 
+# Local variables hold passwords, tokens and message texts: they do not belong in a log.
+_TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
 
 def configure_logging(level: Level, format: Format) -> None:
     shared: list[Processor] = [
@@ -22,9 +25,11 @@ def configure_logging(level: Level, format: Format) -> None:
         _add_trace_id,
     ]
     renderer: list[Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        [structlog.processors.ExceptionRenderer(_TRACEBACKS), structlog.processors.JSONRenderer()]
         if format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+        else [
+            structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ]
     )
     structlog.configure(
         processors=[

@@ -49,7 +49,7 @@ class Message:
 
     exchange: str
     key: str
-    body: bytes
+    body: bytes = field(repr=False)
     type: str
     id: str
     content_type: str = "application/cloudevents+json"
@@ -63,7 +63,7 @@ class Delivery:
 
     exchange: str
     key: str
-    body: bytes
+    body: bytes = field(repr=False)
     type: str
     id: str
     content_type: str
