@@ -7,7 +7,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import structlog
@@ -88,6 +88,7 @@ class Subscription:
     """Who handles a queue, and how.
 
     `dead_letter` keeps a message with the reason, or raises `PublishError`. Without it, messages given up are dropped.
+    Workers that share a `turn` run one after the other.
     """
 
     queue: str
@@ -95,6 +96,7 @@ class Subscription:
     batch_size: int
     retry: RetryPolicy
     dead_letter: Callable[[Delivery, str], Awaitable[None]] | None
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class _Interrupted(Exception):
@@ -102,12 +104,11 @@ class _Interrupted(Exception):
 
 
 class Worker(Generic[Receipt]):
-    """The task that hands one backlog to its handler. Workers that share a `turn` run one after the other."""
+    """The task that hands one backlog to its handler."""
 
-    def __init__(self, subscription: Subscription, backlog: Backlog[Receipt], turn: asyncio.Lock) -> None:
+    def __init__(self, subscription: Subscription, backlog: Backlog[Receipt]) -> None:
         self._subscription = subscription
         self._backlog = backlog
-        self._turn = turn
         self._stopping = False
         self._idle = True
         self.task = asyncio.create_task(self._run(), name=f"bus:{subscription.queue}")
@@ -124,7 +125,7 @@ class Worker(Generic[Receipt]):
             await asyncio.wait({self.task}, timeout=grace)
 
     async def _run(self) -> None:
-        async with self._turn:
+        async with self._subscription.turn:
             try:
                 while batch := await self._wait(self._backlog.take(self._subscription.batch_size)):
                     await self._work(batch)

@@ -131,7 +131,7 @@ class InProcessBroadcast:
         self._broker.bind(self._queue, tuple(self._wanted))
         self._opened.set()
         self._resets.queue_made()
-        return Worker(self._subscription, self._queue.backlog, self._queue.turn)
+        return Worker(self._subscription, self._queue.backlog)
 
     async def close(self) -> None:
         if self._queue is not None:
@@ -162,13 +162,13 @@ class InProcessBus:
     async def start(self) -> None:
         self._started = True
         for name, subscription in self._subscriptions.items():
-            queue = self._broker.queues[name]
-            self._workers.append(Worker(subscription, queue.backlog, queue.turn))
+            self._workers.append(Worker(subscription, self._broker.queues[name].backlog))
         self._workers.extend(broadcast.open() for broadcast in self._broadcasts)
 
     async def stop(self) -> None:
-        self._started = False
+        # Still started while they finish: they may have to publish before they can return.
         await asyncio.gather(*(worker.stop(STOP_GRACE) for worker in self._workers))
+        self._started = False
         self._workers.clear()
         for broadcast in self._broadcasts:
             await broadcast.close()
@@ -205,8 +205,9 @@ class InProcessBus:
     def consume(self, queue: str, handler: Handler, *, batch_size: int = 200) -> None:
         if queue not in self._broker.queues:
             raise ValueError(f"no durable queue is called {queue}")
-        dead_letter = partial(self._broker.keep_dead_letter, queue)
-        self._subscriptions[queue] = Subscription(queue, handler, batch_size, self._retry, dead_letter)
+        keep_dead_letter = partial(self._broker.keep_dead_letter, queue)
+        turn = self._broker.queues[queue].turn
+        self._subscriptions[queue] = Subscription(queue, handler, batch_size, self._retry, keep_dead_letter, turn)
 
     def listen(
         self,
