@@ -2,24 +2,23 @@
 
 from uuid import uuid4
 
-import aio_pika
 from aio_pika import DeliveryMode
 from aiormq.abc import DeliveredMessage
+from pamqp.commands import Basic
 
 from messaging.bus import Delivery, Message
 
 
-def encode(message: Message) -> aio_pika.Message:
+def properties_of(message: Message) -> Basic.Properties:
     """The message's own id travels as correlation id. The AMQP message id is new each time: aiormq finds what the
     broker returned by it, so two copies in flight must not share one."""
-    return aio_pika.Message(
-        message.body,
-        headers=dict(message.headers),
+    return Basic.Properties(
         content_type=message.content_type,
+        headers=dict(message.headers),
         delivery_mode=DeliveryMode.PERSISTENT if message.durable else DeliveryMode.NOT_PERSISTENT,
         correlation_id=message.id,
         message_id=uuid4().hex,
-        type=message.type,
+        message_type=message.type,
     )
 
 

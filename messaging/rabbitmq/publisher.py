@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 
-from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import DeliveryError
 from aio_pika.exceptions import PublishError as Returned
+from aiormq.abc import AbstractChannel
 
 from messaging.bus import Message, PublishError, Unroutable
 from messaging.metrics import PUBLISHED
-from messaging.rabbitmq.codec import encode
+from messaging.rabbitmq.codec import properties_of
 
 
 class Publisher:
@@ -32,8 +32,14 @@ class Publisher:
             raise _as_publish_error(failures)
 
     async def _publish(self, message: Message) -> None:
-        exchange = await self._channel.get_exchange(message.exchange, ensure=False)
-        await exchange.publish(encode(message), message.key, mandatory=message.durable, timeout=self._timeout)
+        await self._channel.basic_publish(
+            message.body,
+            exchange=message.exchange,
+            routing_key=message.key,
+            properties=properties_of(message),
+            mandatory=message.durable,
+            timeout=self._timeout,
+        )
 
 
 def _as_publish_error(failures: Sequence[tuple[Message, BaseException]]) -> PublishError:

@@ -44,7 +44,8 @@ class Session:
         """Connect, and declare the topology."""
         publishing = await self._connect(url, f"{name} publish")
         self._consuming = await self._connect(url, f"{name} consume")
-        self.publisher = Publisher(await self._open_channel(publishing), publish_timeout)
+        channel = await self._open_channel(publishing)
+        self.publisher = Publisher(await channel.get_underlay_channel(), publish_timeout)
         self._control = await self._open_channel(self._consuming)
         await declare(self._control, topology)
 
