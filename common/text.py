@@ -25,9 +25,12 @@ def clean_name(name: str) -> str:
 
 
 def no_nul(text: str) -> str:
-    """The text itself. Raises ValueError if it contains NUL, which PostgreSQL can't store (and nobody can see)."""
+    """The text itself. Raises ValueError if it can't be stored: PostgreSQL has no NUL, and UTF-8 no lone surrogates,
+    which JSON lets through as escapes."""
     if "\x00" in text:
         raise ValueError("contains a NUL character")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("contains half a character")
     return text
 
 

@@ -55,6 +55,8 @@ class Accounts:
             created_at=now(),
         )
         async with self._database.write() as session:
+            if await session.scalar(select(User.id).where(User.email_canonical == user.email_canonical)) is not None:
+                raise EmailTaken  # rather than UsernameTaken, where both are
             session.add(user)
             try:
                 # waits for a concurrent deletion of the same email, whose event then has the lower id

@@ -33,6 +33,7 @@ class Passwords:
         return right and password_hash is not None, better_hash
 
 
-def _prepared(password: str) -> str:
-    """The same bytes from every keyboard: Unicode NFC (RFC 8265, section 4.2.2)."""
-    return unicodedata.normalize("NFC", password)
+def _prepared(password: str) -> bytes:
+    """The same bytes from every keyboard: Unicode NFC (RFC 8265, section 4.2.2). Lone surrogates, which JSON lets
+    through, make a strange password but no error."""
+    return unicodedata.normalize("NFC", password).encode(errors="surrogatepass")

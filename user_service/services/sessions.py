@@ -155,4 +155,4 @@ def _owner(name: str) -> ColumnElement[bool] | None:
 
 
 def _digest(refresh_token: str) -> bytes:
-    return hashlib.sha256(refresh_token.encode()).digest()
+    return hashlib.sha256(refresh_token.encode(errors="surrogatepass")).digest()

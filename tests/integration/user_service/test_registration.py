@@ -1,0 +1,183 @@
+import asyncio
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from contracts.envelope import decode
+from contracts.messages import UserRegistered, UsersWatermark
+from tests.support.client import User, new_credentials
+from tests.support.shapes import assert_time, assert_uuid7, invalid_request, ok, problem
+from tests.support.user_service import UserService
+
+
+async def test_answers_with_the_own_user(http: httpx.AsyncClient) -> None:
+    credentials = new_credentials()
+
+    own = ok(await http.post("/api/v1/users", json=credentials), 201)
+
+    assert own.keys() == {"id", "email", "username", "display_name", "created_at"}
+    assert_uuid7(own["id"])
+    assert_time(own["created_at"])
+    assert own["email"] == credentials["email"]
+    assert own["username"] == credentials["username"]
+    assert own["display_name"] == credentials["display_name"]
+
+
+async def test_without_a_display_name_takes_the_username(http: httpx.AsyncClient) -> None:
+    credentials = new_credentials()
+    del credentials["display_name"]
+
+    own = ok(await http.post("/api/v1/users", json=credentials), 201)
+
+    assert own["display_name"] == credentials["username"]
+
+
+async def test_is_told_to_the_other_services_before_a_watermark_says_so(service: UserService) -> None:
+    own = ok(await service.http.post("/api/v1/users", json=new_credentials()), 201)
+
+    (event,) = await service.hear(UserRegistered)
+    assert str(event.user_id) == own["id"]
+    assert (event.username, event.display_name, event.version) == (own["username"], own["display_name"], 1)
+    assert re.fullmatch("[0-9a-f]{64}", event.email_digest)
+    assert re.fullmatch("[0-9a-f]{8}", event.email_digest_key_id)
+    place = [envelope.payload for envelope in service.published].index(event)
+    for envelope in service.published[:place]:
+        assert isinstance(envelope.payload, UsersWatermark)
+        assert envelope.payload.as_of <= event.registered_at
+
+
+async def test_carries_the_trace_of_the_request_into_the_event(service: UserService) -> None:
+    traceparent = f"00-{'ab' * 16}-{'cd' * 8}-01"
+
+    response = await service.http.post("/api/v1/users", json=new_credentials(), headers={"traceparent": traceparent})
+
+    assert response.headers["X-Request-Id"] == "ab" * 16
+    await service.hear(UserRegistered)
+    assert [e.traceparent for e in service.published if isinstance(e.payload, UserRegistered)] == [traceparent]
+
+
+async def test_goes_on_without_a_broker_and_is_told_when_it_is_back(service: UserService) -> None:
+    await service.bus.stop()
+
+    own = ok(await service.http.post("/api/v1/users", json=new_credentials()), 201)
+
+    assert [str(row["id"]) for row in await service.rows("users")] == [own["id"]]
+    await service.bus.start()
+    (event,) = await service.hear(UserRegistered)
+    assert str(event.user_id) == own["id"]
+
+
+async def test_stores_an_event_that_holds_no_address(service: UserService) -> None:
+    await service.bus.stop()
+    credentials = new_credentials()
+    await service.http.post("/api/v1/users", json=credentials)
+
+    (row,) = await service.rows("outbox")
+
+    (envelope,) = decode(row["body"], row["content_type"])
+    assert isinstance(envelope.payload, UserRegistered)
+    assert row["message_id"] == envelope.id
+    assert row["message_type"] == row["key"] == UserRegistered.type
+    for value in row.values():
+        assert "@" not in str(value)
+        assert credentials["password"] not in str(value)
+
+
+class TestATakenName:
+    @pytest.mark.parametrize("change", [str.lower, str.upper, str.title])
+    async def test_as_an_email_is_refused_however_it_is_capitalised(
+        self, http: httpx.AsyncClient, alice: User, change: Callable[[str], str]
+    ) -> None:
+        response = await http.post("/api/v1/users", json={**new_credentials(), "email": change(alice.account.email)})
+
+        problem(response, 409, "email_taken")
+
+    @pytest.mark.parametrize("change", [str.lower, str.upper])
+    async def test_as_a_username_is_refused_however_it_is_capitalised(
+        self, http: httpx.AsyncClient, alice: User, change: Callable[[str], str]
+    ) -> None:
+        response = await http.post(
+            "/api/v1/users", json={**new_credentials(), "username": change(alice.account.username)}
+        )
+
+        problem(response, 409, "username_taken")
+
+    async def test_leaves_nothing_of_the_registration_that_was_refused(self, service: UserService, alice: User) -> None:
+        credentials = {**new_credentials(), "username": alice.account.username}
+        problem(await service.http.post("/api/v1/users", json=credentials), 409)
+
+        ok(await service.http.post("/api/v1/users", json={**credentials, "username": "somebody_else"}), 201)
+
+        assert [event.username for event in await service.hear(UserRegistered, 2)] == [
+            alice.account.username,
+            "somebody_else",
+        ]
+
+
+async def test_of_one_person_twenty_times_at_once_succeeds_exactly_once(service: UserService) -> None:
+    credentials = new_credentials()
+
+    responses = await asyncio.gather(*(service.http.post("/api/v1/users", json=credentials) for _ in range(20)))
+
+    assert sorted(response.status_code for response in responses) == [201] + [409] * 19
+    for response in responses:
+        if response.status_code == 409:
+            problem(response, 409, "email_taken")
+    assert len(await service.rows("users")) == 1
+    await service.hear(UserRegistered)
+    assert len(await service.rows("outbox")) == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("email", "a@b"),
+        ("email", "Alice <alice@example.com>"),
+        ("email", "al\u200bice@example.com"),
+        ("email", "alice@example.com\x00"),
+        ("email", "\ud800@example.com"),
+        ("email", None),
+        ("username", "ab"),
+        ("username", "u" * 33),
+        ("username", "-alice"),
+        ("username", "alice@example.com"),
+        ("username", "alice\n"),
+        ("username", "ali\u200bce"),
+        ("username", "alícia"),
+        ("password", "1"),
+        ("password", "p" * 10_000),
+        ("password", 1234567890),
+        ("display_name", "Al\u200bice"),
+        ("display_name", "\u202eecilA"),
+        ("display_name", "Alice\u200f"),
+        ("display_name", "Alice\x00"),
+        ("display_name", " \u3000"),
+        ("display_name", "a" * 65),
+        ("is_admin", True),
+    ],
+)
+async def test_with_a_bad_field_is_refused_and_leaves_nothing(service: UserService, field: str, value: Any) -> None:
+    response = await _post_json(service.http, {**new_credentials(), field: value})
+
+    (error,) = invalid_request(response)
+    assert error["loc"] == ["body", field]
+    assert await service.rows("users") == []
+    assert await service.rows("outbox") == []
+
+
+async def test_of_a_name_in_any_script_keeps_it_in_normal_form(http: httpx.AsyncClient) -> None:
+    body = {**new_credentials(), "display_name": "  Zoe\u0308 ويليام 王  "}
+
+    own = ok(await http.post("/api/v1/users", json=body), 201)
+
+    assert own["display_name"] == "Zo\u00eb ويليام 王"
+
+
+async def _post_json(http: httpx.AsyncClient, body: dict[str, Any]) -> httpx.Response:
+    """As JSON in ASCII, which also carries what UTF-8 can't."""
+    content = json.dumps(body)
+    return await http.post("/api/v1/users", content=content, headers={"Content-Type": "application/json"})

@@ -1,0 +1,126 @@
+"""A running user_service: its own database, a real bus, and bloom_service's port served by a stand-in."""
+
+import asyncio
+import base64
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import httpx
+from fastapi import FastAPI, Response
+from pydantic import SecretStr
+from sqlalchemy import Table, select
+
+from common.database import Database
+from contracts.envelope import Envelope, decode
+from contracts.internal_http import EmailAnswer, EmailCheck
+from contracts.messages import Payload, SessionRevoked, UserDeleted, UserProfileChanged, UserRegistered, UsersWatermark
+from contracts.topology import EVENTS, EXCHANGES
+from messaging.bus import Binding, Delivery, Topology
+from messaging.in_process import InProcessBus
+from tests.support.eventually import eventually
+from user_service.config import Settings
+from user_service.main import create_app
+from user_service.models import Base
+
+SERVICE_TOKEN = secrets.token_urlsafe()
+SIGNING_KEY = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+EMAIL_DIGEST_KEY = secrets.token_urlsafe()
+
+_LISTENER = "listener"
+_EVENT_TYPES = (UserRegistered, UserProfileChanged, UserDeleted, SessionRevoked, UsersWatermark)
+_TOPOLOGY = Topology(EXCHANGES, {_LISTENER: tuple(Binding(EVENTS, payload.type) for payload in _EVENT_TYPES)})
+
+AnyPayload = TypeVar("AnyPayload", bound=Payload)
+
+
+@dataclass
+class BloomStandIn:
+    """What `POST /emails/check` answers, and how often it was asked."""
+
+    registered: set[str] = field(default_factory=set)
+    status: int = 200
+    delay_s: float = 0.0
+    body: bytes | None = None
+    digests: list[str] = field(default_factory=list)
+    credentials: list[str | None] = field(default_factory=list)
+
+    def client(self) -> httpx.AsyncClient:
+        app = FastAPI()
+
+        @app.post("/emails/check")
+        async def check(question: EmailCheck) -> Response:
+            assert question.digest is not None
+            self.digests.append(question.digest)
+            await asyncio.sleep(self.delay_s)
+            answer = EmailAnswer(might_exist=[question.digest in self.registered])
+            return Response(self.body or answer.model_dump_json(), self.status, media_type="application/json")
+
+        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bloom_service")
+
+
+class UserService:
+    """The service at work, and everything that it has published."""
+
+    def __init__(self, app: FastAPI, database_url: str, bus: InProcessBus, bloom: BloomStandIn) -> None:
+        self.app = app
+        self.database_url = database_url
+        self.bus = bus
+        self.bloom = bloom
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://user_service")
+        self.published: list[Envelope] = []
+        bus.consume(_LISTENER, self._listen)
+
+    async def _listen(self, batch: Sequence[Delivery]) -> None:
+        for delivery in batch:
+            assert delivery.key == delivery.type
+            self.published += decode(delivery.body, delivery.content_type)
+
+    def heard(self, payload_type: type[AnyPayload]) -> list[AnyPayload]:
+        return [envelope.payload for envelope in self.published if isinstance(envelope.payload, payload_type)]
+
+    async def hear(self, payload_type: type[AnyPayload], number: int = 1) -> list[AnyPayload]:
+        """Wait until so many have been published in all."""
+
+        async def heard_enough() -> bool:
+            return len(self.heard(payload_type)) >= number
+
+        await eventually(heard_enough)
+        return self.heard(payload_type)
+
+    async def rows(self, table: str) -> list[dict[str, Any]]:
+        """What a table holds, column by column."""
+        database = Database(self.database_url)
+        async with database.read() as session:
+            found = (await session.execute(select(_table(table)))).mappings().all()
+        await database.close()
+        return [dict(row) for row in found]
+
+
+def _table(name: str) -> Table:
+    return Base.metadata.tables[name]
+
+
+def settings(database_url: str) -> Settings:
+    return Settings(
+        database_url=SecretStr(database_url),
+        service_token=SecretStr(SERVICE_TOKEN),
+        signing_key=SecretStr(SIGNING_KEY),
+        email_digest_key=SecretStr(EMAIL_DIGEST_KEY),
+    )
+
+
+@asynccontextmanager
+async def running_user_service(database_url: str) -> AsyncIterator[UserService]:
+    bus = InProcessBus(_TOPOLOGY)
+    bloom = BloomStandIn()
+    app = create_app(settings(database_url), bus, bloom.client())
+    service = UserService(app, database_url, bus, bloom)
+    async with app.router.lifespan_context(app), service.http:
+        await bus.start()
+        try:
+            yield service
+        finally:
+            await bus.stop()
