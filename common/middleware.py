@@ -1,6 +1,8 @@
 """ASGI middleware of every service."""
 
+import asyncio
 import time
+from contextlib import suppress
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -12,6 +14,8 @@ from common.errors import problem_response
 from common.tracing import current_trace_id, traced
 
 MAX_BODY_BYTES = 256 * 1024
+LINGER_BYTES = 32 * 1024 * 1024
+LINGER_S = 5
 
 REQUESTS = Counter("parley_http_requests", "HTTP requests answered", ["service", "method", "status"])
 SECONDS = Histogram("parley_http_request_seconds", "Time to answer a HTTP request", ["service", "method"])
@@ -23,7 +27,11 @@ log = structlog.get_logger("common.http")
 
 
 class BodyLimit:
-    """Answers 413 `too_long` to a body over `MAX_BODY_BYTES`, announced or not, without reading on."""
+    """Answers 413 `too_long` to a body over `MAX_BODY_BYTES`, announced or not.
+
+    Then it reads and forgets the rest, within bounds: to close with bytes unread would reset the connection, and many
+    a client would never see the answer.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -33,10 +41,6 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         detail = f"A body may have up to {MAX_BODY_BYTES} bytes."
-        announced = Headers(scope=scope).get("content-length", "0")
-        if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
-            await problem_response(413, "too_long", detail, {"Connection": "close"})(scope, receive, send)
-            return
         received = 0
 
         async def bounded() -> Message:
@@ -47,7 +51,31 @@ class BodyLimit:
                 raise HTTPException(413, detail, {"Connection": "close"})
             return message
 
-        await self.app(scope, bounded, send)
+        async def lingering(message: Message) -> None:
+            if received > MAX_BODY_BYTES and message["type"] == "http.response.body" and not message.get("more_body"):
+                await send({**message, "more_body": True})
+                await _discard(receive)
+                message = {"type": "http.response.body"}
+            await send(message)
+
+        announced = Headers(scope=scope).get("content-length", "0")
+        if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
+            received = int(announced)
+            await problem_response(413, "too_long", detail, {"Connection": "close"})(scope, receive, lingering)
+            return
+        await self.app(scope, bounded, lingering)
+
+
+async def _discard(receive: Receive) -> None:
+    """Reads what is left of a request's body, up to `LINGER_BYTES` and for up to `LINGER_S` seconds."""
+    discarded = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_S):
+            while discarded < LINGER_BYTES:
+                message = await receive()
+                if not message.get("more_body"):
+                    return
+                discarded += len(message["body"])
 
 
 class Observe:
