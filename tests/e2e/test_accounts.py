@@ -8,7 +8,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from tests.support.client import User, login, new_credentials
+from tests.support.client import User, login, new_credentials, post_json
 from tests.support.eventually import eventually
 from tests.support.factories import Connect, CreateUser, Measured
 from tests.support.shapes import Json, assert_time, assert_uuid7, invalid_request, ok, problem
@@ -111,6 +111,10 @@ class TestRegistration:
             pytest.param("display_name", "   ", id="blank-display-name"),
             pytest.param("display_name", "d" * 1000, id="long-display-name"),
             pytest.param("display_name", "Ann\x00", id="display-name-with-nul"),
+            *(
+                pytest.param(field, "half a pair: \ud800", id=f"{field}-with-lone-surrogate")
+                for field in ("email", "username", "display_name")
+            ),
         ],
     )
     async def test_with_a_bad_field_is_refused_names_it_and_leaves_nothing(
@@ -118,7 +122,7 @@ class TestRegistration:
     ) -> None:
         credentials = new_credentials()
 
-        errors = invalid_request(await http.post("/api/v1/users", json={**credentials, field: value}))
+        errors = invalid_request(await post_json(http, "/api/v1/users", {**credentials, field: value}))
 
         assert any(field in error["loc"] for error in errors)
         for name in {"email", "username"} - {field}:

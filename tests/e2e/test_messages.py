@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.support.client import User, new_command_id
+from tests.support.client import User, new_command_id, post_json
 from tests.support.factories import Connect
 from tests.support.shapes import (
     EVENT_FIELDS,
@@ -90,13 +90,14 @@ class TestSending:
             pytest.param({"text": 1}, id="number"),
             pytest.param({"text": ["a"]}, id="list"),
             pytest.param({"text": "a\x00b"}, id="nul"),
+            pytest.param({"text": "a\ud800b"}, id="lone-surrogate"),
             pytest.param({"text": "a", "reply_to": "b"}, id="reply-to-no-id"),
         ],
     )
     async def test_in_a_wrong_form_is_refused(self, room: Json, alice: User, body: Json) -> None:
-        response = await alice.request(
-            "POST", f"/rooms/{room['id']}/messages", json=body, headers={"Idempotency-Key": new_command_id()}
-        )
+        headers = {"Authorization": f"Bearer {alice.account.access_token}", "Idempotency-Key": new_command_id()}
+
+        response = await post_json(alice.http, f"/api/v1/rooms/{room['id']}/messages", body, **headers)
 
         invalid_request(response)
         assert await alice.texts(room["id"]) == []

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.support.client import User
+from tests.support.client import User, post_json
 from tests.support.factories import CreateUser
 from tests.support.shapes import (
     ROOM_FIELDS,
@@ -49,12 +49,15 @@ class TestCreation:
             pytest.param({"kind": "public", "name": "\u202eaeT"}, id="right-to-left-name"),
             pytest.param({"kind": "public", "name": "n" * 1000}, id="long-name"),
             pytest.param({"kind": "public", "name": "a\x00b"}, id="name-with-nul"),
+            pytest.param({"kind": "public", "name": "a\ud800b"}, id="name-with-lone-surrogate"),
             pytest.param({"kind": "public", "name": "Tea", "topic": "t" * 10_000}, id="long-topic"),
             pytest.param({"kind": "public", "name": 1}, id="name-that-is-a-number"),
         ],
     )
     async def test_in_a_wrong_form_is_refused(self, alice: User, body: Json) -> None:
-        invalid_request(await alice.post("/rooms", body))
+        headers = {"Authorization": f"Bearer {alice.account.access_token}"}
+
+        invalid_request(await post_json(alice.http, "/api/v1/rooms", body, **headers))
 
     async def test_puts_the_room_on_my_list_and_on_nobody_elses(self, create_user: CreateUser, bob: User) -> None:
         user = await create_user()

@@ -46,6 +46,11 @@ def new_credentials() -> Json:
     return {"email": f"{name}@example.com", "username": name, "password": PASSWORD, "display_name": f"User {name[:5]}"}
 
 
+async def post_json(http: httpx.AsyncClient, path: str, body: Json, **headers: str) -> httpx.Response:
+    """Posts a body that may hold what UTF-8 can't, such as half of a surrogate pair, as JSON in ASCII."""
+    return await http.post(path, content=json.dumps(body), headers={"Content-Type": "application/json", **headers})
+
+
 async def login(http: httpx.AsyncClient, username: str, password: str = PASSWORD) -> httpx.Response:
     return await http.post("/api/v1/auth/token", data={"username": username, "password": password})
 
