@@ -6,10 +6,10 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import httpx
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Header, Response
 from pydantic import SecretStr
 from sqlalchemy import Table, select
 
@@ -45,13 +45,14 @@ class BloomStandIn:
     delay_s: float = 0.0
     body: bytes | None = None
     digests: list[str] = field(default_factory=list)
-    credentials: list[str | None] = field(default_factory=list)
+    credentials: list[str] = field(default_factory=list)
 
     def client(self) -> httpx.AsyncClient:
         app = FastAPI()
 
         @app.post("/emails/check")
-        async def check(question: EmailCheck) -> Response:
+        async def check(question: EmailCheck, authorization: Annotated[str, Header()]) -> Response:
+            self.credentials.append(authorization)
             assert question.digest is not None
             self.digests.append(question.digest)
             await asyncio.sleep(self.delay_s)

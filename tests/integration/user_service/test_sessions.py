@@ -40,9 +40,9 @@ class TestLogin:
 
         ok(await login(http, credentials["username"], "cafe\u0301 cafe\u0301"))
 
-    @pytest.mark.parametrize("password", ["", "wrong", PASSWORD + " ", "p" * 10_000, "\x00"])
+    @pytest.mark.parametrize("password", ["wrong", PASSWORD + " ", "p" * 10_000, "\x00"])
     async def test_with_a_wrong_password_is_refused(self, http: httpx.AsyncClient, alice: User, password: str) -> None:
-        assert (await login(http, alice.account.username, password)).status_code in {401, 422}
+        problem(await login(http, alice.account.username, password), 401, "invalid_credentials")
 
     @pytest.mark.parametrize("name", ["nobody", "nobody@example.com", "a@b", "x", "no\x00body", "%", "@"])
     async def test_to_no_account_is_refused_like_a_wrong_password(

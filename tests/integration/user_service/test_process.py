@@ -1,0 +1,77 @@
+"""The service's health, with what it needs and without."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.client import new_credentials
+from tests.support.shapes import ok, problem
+from tests.support.user_service import SERVICE_TOKEN, SIGNING_KEY, UserService, running_user_service
+
+
+async def test_is_ready_with_its_database_and_broker(service: UserService) -> None:
+    assert ok(await service.http.get("/readyz")) == {"status": "ready"}
+
+
+async def test_says_so_when_the_broker_is_away(service: UserService) -> None:
+    await service.bus.stop()
+
+    assert ok(await service.http.get("/readyz"), 503)["missing"].keys() == {"broker"}
+
+
+async def test_is_alive_and_answers_503_while_the_database_is_away() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # taken, and not listening
+        url = f"postgresql+asyncpg://parley@127.0.0.1:{nobody.getsockname()[1]}/parley"
+        async with running_user_service(url) as service:
+            ok(await service.http.get("/healthz"))
+            assert ok(await service.http.get("/readyz"), 503)["missing"].keys() == {"database"}
+            response = await service.http.post("/api/v1/users", json=new_credentials())
+            problem(response, 503, "unavailable")
+            assert response.headers["Retry-After"] == "1"
+
+
+async def test_reports_its_metrics(service: UserService) -> None:
+    metrics = (await service.http.get("/metrics")).text
+
+    assert 'parley_outbox_oldest_seconds{outbox="user_service"}' in metrics
+
+
+_SETTINGS = {
+    "PARLEY_DATABASE_URL": "sqlite+aiosqlite:///users.db",
+    "PARLEY_BROKER_URL": "amqp://127.0.0.1",
+    "PARLEY_BLOOM_SERVICE_URL": "http://127.0.0.1:8004",
+    "PARLEY_SERVICE_TOKEN": SERVICE_TOKEN,
+    "PARLEY_SIGNING_KEY": SIGNING_KEY,
+    "PARLEY_EMAIL_DIGEST_KEY": SERVICE_TOKEN,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, None) for name in _SETTINGS),
+        ("PARLEY_SERVICE_TOKEN", "changeme-changeme-changeme"),
+        ("PARLEY_EMAIL_DIGEST_KEY", "short"),
+        ("PARLEY_SIGNING_KEY", "not thirty-two bytes in base64url"),
+        ("PARLEY_SIGNING_KEY", SIGNING_KEY[:30]),
+    ],
+)
+def test_does_not_start_with_a_setting_that_is_missing_or_wrong(name: str, value: str | None) -> None:
+    environment = {key: os.environ[key] for key in ("PATH",)} | _SETTINGS
+    if value is None:
+        del environment[name]
+    else:
+        environment[name] = value
+
+    done = subprocess.run(
+        [sys.executable, "-m", "user_service"], env=environment, capture_output=True, text=True, timeout=30
+    )
+
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert name in line
+    assert value is None or value not in line

@@ -1,0 +1,74 @@
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from common.ids import now
+from contracts.envelope import decode
+from contracts.messages import UsersWatermark
+from contracts.topology import EVENTS, EXCHANGES
+from messaging.bus import Binding, Delivery, PublishError, Topology
+from messaging.in_process import InProcessBus
+from tests.support.eventually import eventually
+from user_service.events import Watermarks
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.bus = InProcessBus(Topology(EXCHANGES, {"listener": (Binding(EVENTS, UsersWatermark.type),)}))
+        self.bus.consume("listener", self._handle)
+        self.heard: list[UsersWatermark] = []
+
+    async def _handle(self, batch: Sequence[Delivery]) -> None:
+        for delivery in batch:
+            (envelope,) = decode(delivery.body, delivery.content_type)
+            assert isinstance(envelope.payload, UsersWatermark)
+            self.heard.append(envelope.payload)
+
+    async def heard_number(self, number: int) -> None:
+        async def reached() -> bool:
+            return len(self.heard) >= number
+
+        await eventually(reached)
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[Listener]:
+    listener = Listener()
+    await listener.bus.start()
+    yield listener
+    await listener.bus.stop()
+
+
+async def test_are_published_at_most_once_a_second(listener: Listener) -> None:
+    clock = Clock()
+    watermarks = Watermarks(listener.bus, clock)
+    first, second, third = now(), now(), now()
+
+    await watermarks(first)
+    clock.now += 0.9
+    await watermarks(second)
+    clock.now += 0.1
+    await watermarks(third)
+
+    await listener.heard_number(2)
+    assert [watermark.as_of for watermark in listener.heard] == [first, third]
+
+
+async def test_are_tried_again_at_once_if_the_bus_did_not_take_one(listener: Listener) -> None:
+    watermarks = Watermarks(listener.bus, Clock())
+    await listener.bus.stop()
+    with pytest.raises(PublishError):
+        await watermarks(now())
+
+    await listener.bus.start()
+    await watermarks(now())
+
+    await listener.heard_number(1)
