@@ -4,10 +4,12 @@ import base64
 import json
 import time
 from typing import Any
+from uuid import UUID, uuid4
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from common.tokens import ALGORITHM, AUDIENCE, ISSUER
 from tests.support.shapes import Json
 
 
@@ -52,3 +54,44 @@ def _headers(token: str) -> Json:
 
 def _encode(part: Json) -> str:
     return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
+
+
+class TokenIssuer:
+    """Signs tokens as user_service does, with a key of its own: for a service that is tested without it."""
+
+    def __init__(self) -> None:
+        self._key = Ed25519PrivateKey.generate()
+        self._key_id = uuid4().hex
+
+    def jwks(self) -> Json:
+        """The key set that verifies them (RFC 7517)."""
+        public = base64.urlsafe_b64encode(self._key.public_key().public_bytes_raw()).rstrip(b"=").decode()
+        key = {"kty": "OKP", "crv": "Ed25519", "x": public, "kid": self._key_id, "use": "sig", "alg": ALGORITHM}
+        return {"keys": [key]}
+
+    def token(
+        self,
+        *,
+        user_id: UUID,
+        session_id: UUID | None = None,
+        username: str = "somebody",
+        display_name: str = "Some Body",
+        expires_in: int = 900,
+        **overrides: Any,
+    ) -> str:
+        """A token that expires in so many seconds. `overrides` are claims; None leaves a claim out."""
+        issued_at = int(time.time())
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": str(user_id),
+            "sid": str(session_id or uuid4()),
+            "iat": issued_at,
+            "exp": issued_at + expires_in,
+            "jti": str(uuid4()),
+            "preferred_username": username,
+            "name": display_name,
+            **overrides,
+        }
+        present = {name: value for name, value in claims.items() if value is not None}
+        return jwt.encode(present, self._key, ALGORITHM, headers={"kid": self._key_id})
