@@ -1,15 +1,22 @@
 """The service's health, with what it needs and without."""
 
+import asyncio
+import json
 import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.support.client import new_credentials
+from tests.support.client import User, new_credentials
+from tests.support.eventually import eventually
 from tests.support.shapes import ok, problem
 from tests.support.user_service import SERVICE_TOKEN, SIGNING_KEY, UserService, running_user_service
+from user_service.migrations import upgrade
 
 
 async def test_is_ready_with_its_database_and_broker(service: UserService) -> None:
@@ -75,3 +82,43 @@ def test_does_not_start_with_a_setting_that_is_missing_or_wrong(name: str, value
     (line,) = done.stderr.splitlines()
     assert name in line
     assert value is None or value not in line
+
+
+async def test_starts_without_its_broker_serves_and_ends_when_told(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/users.db"
+    await upgrade(url)
+    port = free_port()
+    environment = {
+        **os.environ,
+        **_SETTINGS,
+        "PARLEY_DATABASE_URL": url,
+        "PARLEY_BROKER_URL": f"amqp://127.0.0.1:{free_port()}",
+        "PARLEY_PORT": str(port),
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "user_service", env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+
+        async def is_alive() -> bool:
+            with suppress(httpx.ConnectError):
+                return (await http.get("/healthz")).is_success
+            return False
+
+        await eventually(is_alive, within=20)
+        assert ok(await http.get("/readyz"), 503)["missing"].keys() == {"broker"}
+        await User.register(http)
+
+    process.terminate()
+    output, _ = await asyncio.wait_for(process.communicate(), 10)
+
+    assert process.returncode == 0
+    for line in output.splitlines():
+        assert json.loads(line)["level"] != "error"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
