@@ -1,0 +1,59 @@
+"""Servers in containers, where a Docker engine answers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import docker
+from docker.errors import DockerException
+
+from tests.support.servers.server import Server, wait_until
+
+
+class Container(Server):
+    """One container, whose port is published on a port of 127.0.0.1 that it keeps."""
+
+    def __init__(
+        self, image: str, environment: dict[str, str], ports: dict[int, int], url: str, serves: Callable[[], bool]
+    ) -> None:
+        """`ports` maps those inside to those on this machine. Raises DockerException: no engine, or no such image."""
+        self.url = url
+        self._serves = serves
+        self._client = docker.from_env(timeout=60)
+        try:
+            _have(self._client, image)
+            self._container: Any = self._client.containers.create(
+                image,
+                environment=environment,
+                ports={f"{inside}/tcp": ("127.0.0.1", outside) for inside, outside in ports.items()},
+                hostname="parley-test",  # RabbitMQ keeps its data under the host's name
+                labels={"parley": "test"},
+            )
+        except DockerException:
+            self._client.close()
+            raise
+
+    def start(self) -> None:
+        self._container.start()
+        wait_until(self._serves, self._alive, self._container.name)
+
+    def stop(self) -> None:
+        self._container.stop(timeout=30)
+
+    def kill(self) -> None:
+        self._container.kill()
+        self._container.wait()
+
+    def close(self) -> None:
+        self._container.remove(force=True, v=True)
+        self._client.close()
+
+    def _alive(self) -> bool:
+        self._container.reload()
+        return bool(self._container.status == "running")
+
+
+def _have(client: Any, image: str) -> None:
+    try:
+        client.images.get(image)
+    except DockerException:
+        client.images.pull(image)

@@ -1,0 +1,97 @@
+"""A RabbitMQ server."""
+
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from uuid import uuid4
+
+from tests.support.servers.containers import Container
+from tests.support.servers.processes import Process
+from tests.support.servers.server import free_port
+
+IMAGE = "rabbitmq:4-management"
+PACKAGE = "rabbitmq-server"
+
+_PROGRAMS = (Path("/usr/lib/rabbitmq/bin/rabbitmq-server"), Path("/opt/rabbitmq/sbin/rabbitmq-server"))
+
+
+def find_program() -> Path | None:
+    # Debian's own wrapper on the PATH would change the user to rabbitmq: past it to the real one
+    found = next((program for program in _PROGRAMS if program.exists()), None)
+    on_path = shutil.which("rabbitmq-server")
+    return found or (Path(on_path) if on_path else None)
+
+
+def container() -> Container:
+    port = free_port()
+    user, password = "parley", uuid4().hex
+    environment = {"RABBITMQ_DEFAULT_USER": user, "RABBITMQ_DEFAULT_PASS": password}
+    url = f"amqp://{user}:{password}@127.0.0.1:{port}/"
+    return Container(IMAGE, environment, {5672: port}, url, lambda: speaks_amqp(port))
+
+
+class RabbitMQProcess(Process):
+    def __init__(self, program: Path) -> None:
+        super().__init__("rabbitmq")
+        self._program = program
+        self._port = free_port()
+        self._distribution_port = free_port()
+        self._epmd_port = free_port()
+        self._epmd: subprocess.Popen[bytes] | None = None
+        self.url = f"amqp://guest:guest@127.0.0.1:{self._port}/"
+        (self.folder / "enabled_plugins").write_text("[].\n")
+        (self.folder / "rabbitmq.conf").write_text(
+            f"listeners.tcp.default = 127.0.0.1:{self._port}\nloopback_users = none\n"
+        )
+
+    def command(self) -> list[str]:
+        return [str(self._program)]
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "HOME": str(self.folder),  # for the Erlang cookie
+            "RABBITMQ_NODENAME": f"parley-{self._port}@localhost",
+            "RABBITMQ_DIST_PORT": str(self._distribution_port),
+            "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
+            "RABBITMQ_LOG_BASE": str(self.folder / "log"),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq"),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_PID_FILE": str(self.folder / "pid"),
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-start_epmd false",
+        }
+
+    def start(self) -> None:
+        if self._epmd is None:
+            # its own, in the foreground: the one that Erlang starts by itself outlives everything
+            self._epmd = subprocess.Popen(
+                [shutil.which("epmd") or "epmd", "-port", str(self._epmd_port)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        super().start()
+
+    def close(self) -> None:
+        super().close()
+        if self._epmd is not None:
+            self._epmd.send_signal(signal.SIGKILL)
+            self._epmd.wait()
+
+    def serves(self) -> bool:
+        return speaks_amqp(self._port)
+
+
+def speaks_amqp(port: int) -> bool:
+    """Whether the server answers the protocol header with a method frame (AMQP 0-9-1, section 2.2.4)."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+            connection.settimeout(2)
+            connection.sendall(b"AMQP\x00\x00\x09\x01")
+            return connection.recv(1) == b"\x01"
+    except OSError:
+        return False
