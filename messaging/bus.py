@@ -79,10 +79,10 @@ class Delivery:
 Handler = Callable[[Sequence[Delivery]], Awaitable[None]]
 """Gets what has arrived, oldest first, never empty. To return is to acknowledge.
 
-To raise `TryAgain` gives the whole batch back, as often as it takes: the fault is the world's, not a message's.
-To raise anything else on a batch has it tried again one message at a time, after a growing delay; a message on which
-the handler has failed `RetryPolicy.max_attempts` times goes to the dead-letter queue with the reason, and what comes
-after it goes on. Order within a queue is kept throughout.
+To raise `TryAgain`, or let a `PublishError` pass, gives the whole batch back, as often as it takes: the fault is the
+world's, not a message's. To raise anything else on a batch has it tried again one message at a time, after a growing
+delay; a message on which the handler has failed `RetryPolicy.max_attempts` times goes to the dead-letter queue with the
+reason, and what comes after it goes on. Order within a queue is kept throughout.
 """
 
 

@@ -1,17 +1,16 @@
-"""What both buses do with messages that have arrived: batches, retry in place, dead letters, one worker per queue.
+"""What both buses do with messages that have arrived: batches, retry in place, dead letters.
 
 A failed message is tried again where it stands, and what is behind it waits: that is what keeps a queue's order.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import structlog
 
+from messaging.backlog import Backlog, Receipt
 from messaging.bus import Delivery, Handler, PublishError, RetryPolicy, TryAgain
 from messaging.metrics import DEAD_LETTERED, HANDLED, RETRIED
 
@@ -20,67 +19,10 @@ log = structlog.get_logger(__name__)
 STOP_GRACE = 10.0
 """Seconds that a handler has to finish the batch it has in hand when its bus stops."""
 
-DROP_AT_ONCE = RetryPolicy(max_attempts=1, first_delay=0.0)
+ONE_ATTEMPT = RetryPolicy(max_attempts=1)
 """For broadcast queues: what a handler fails on is not worth holding up what comes after it."""
 
-Receipt = TypeVar("Receipt")
 Result = TypeVar("Result")
-
-
-class Backlog(Generic[Receipt]):
-    """One queue's deliveries that have arrived and are not settled yet, oldest first, with the transport's receipts.
-
-    `acknowledge` is awaited with the receipts of what has been settled, in order. Beyond `max_length` waiting
-    deliveries the oldest are dropped.
-    """
-
-    def __init__(
-        self, acknowledge: Callable[[Sequence[Receipt]], Awaitable[None]], max_length: int | None = None
-    ) -> None:
-        self._acknowledge = acknowledge
-        self._waiting: deque[tuple[Delivery, Receipt]] = deque(maxlen=max_length)
-        self._in_hand: deque[tuple[Delivery, Receipt]] = deque()
-        self._arrived = asyncio.Event()
-        self._closed = asyncio.Event()
-
-    @property
-    def closed(self) -> bool:
-        return self._closed.is_set()
-
-    def add(self, delivery: Delivery, receipt: Receipt) -> None:
-        self._waiting.append((delivery, receipt))
-        self._arrived.set()
-
-    async def take(self, limit: int) -> list[Delivery]:
-        """Wait until something is there; return up to `limit` of it, or nothing once the backlog is closed."""
-        while not self._waiting and not self.closed:
-            self._arrived.clear()
-            await self._arrived.wait()
-        if self.closed:
-            return []
-        for _ in range(min(limit, len(self._waiting))):
-            self._in_hand.append(self._waiting.popleft())
-        return [delivery for delivery, _ in self._in_hand]
-
-    async def settle(self, count: int) -> None:
-        """Acknowledge the first `count` of what was taken."""
-        await self._acknowledge([self._in_hand.popleft()[1] for _ in range(count)])
-
-    def give_back(self) -> None:
-        """Put what was taken and not settled back to the front."""
-        while self._in_hand:
-            self._waiting.appendleft(self._in_hand.pop())
-
-    def close(self) -> None:
-        """The transport has lost these deliveries and will bring them again: nobody is to begin on them."""
-        self._closed.set()
-        self._arrived.set()
-
-    async def closes_within(self, seconds: float) -> bool:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._closed.wait()
-        return self.closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +108,9 @@ class Worker(Generic[Receipt]):
                 delivery.rejection = None
             try:
                 await self._subscription.handler(batch)
-            except TryAgain as error:
+            except (TryAgain, PublishError) as error:
                 tries += 1
-                await self._pause_after(error, batch, self._subscription.retry.delay(tries))
+                await self._wait_for_the_world(error, batch, tries)
             except asyncio.CancelledError as error:
                 if self.task.cancelling():
                     raise
@@ -200,14 +142,21 @@ class Worker(Generic[Receipt]):
                 await dead_letter(delivery, reason)
             except PublishError as error:
                 tries += 1
-                await self._pause_after(error, [delivery], self._subscription.retry.delay(tries))
+                await self._wait_for_the_world(error, [delivery], tries)
             else:
                 break
         DEAD_LETTERED.labels(queue).inc()
         log.error("bus_message_dead_lettered", queue=queue, type=delivery.type, id=delivery.id)
 
+    async def _wait_for_the_world(self, error: Exception, batch: Sequence[Delivery], tries: int) -> None:
+        log.warning("bus_waits", queue=self._subscription.queue, messages=len(batch), tries=tries, reason=str(error))
+        await self._pause(batch, self._subscription.retry.delay(tries))
+
     async def _pause_after(self, error: BaseException, batch: Sequence[Delivery], delay: float) -> None:
         self._log_failure(error, batch)
+        await self._pause(batch, delay)
+
+    async def _pause(self, batch: Sequence[Delivery], delay: float) -> None:
         RETRIED.labels(self._subscription.queue).inc(len(batch))
         self._raise_if_interrupted()
         if await self._wait(self._backlog.closes_within(delay)):

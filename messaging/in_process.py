@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from messaging.backlog import Backlog
 from messaging.bus import (
     Binding,
     Broadcast,
@@ -22,7 +23,7 @@ from messaging.bus import (
     Unroutable,
 )
 from messaging.dead_letters import dead_letter, dead_letter_queue
-from messaging.delivery import DROP_AT_ONCE, STOP_GRACE, Backlog, Subscription, Worker
+from messaging.delivery import ONE_ATTEMPT, STOP_GRACE, Subscription, Worker
 from messaging.metrics import PUBLISHED
 from messaging.resets import Resets
 
@@ -219,7 +220,7 @@ class InProcessBus:
         max_length: int = 20_000,
         batch_size: int = 200,
     ) -> Broadcast:
-        subscription = Subscription(name, handler, batch_size, DROP_AT_ONCE, dead_letter=None)
+        subscription = Subscription(name, handler, batch_size, ONE_ATTEMPT, dead_letter=None)
         broadcast = InProcessBroadcast(self._broker, subscription, bindings, Resets(name, on_reset), max_length)
         self._broadcasts.append(broadcast)
         return broadcast

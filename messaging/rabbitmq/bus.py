@@ -12,7 +12,7 @@ import structlog
 
 from messaging.bus import Binding, Broadcast, Delivery, Handler, Message, PublishError, RetryPolicy, Topology
 from messaging.dead_letters import dead_letter, dead_letter_queue
-from messaging.delivery import DROP_AT_ONCE, STOP_GRACE, Subscription, Worker
+from messaging.delivery import ONE_ATTEMPT, STOP_GRACE, Subscription, Worker
 from messaging.rabbitmq.broadcast import RabbitMQBroadcast
 from messaging.rabbitmq.session import Session
 from messaging.resets import Resets
@@ -96,7 +96,7 @@ class RabbitMQBus:
         max_length: int = 20_000,
         batch_size: int = 200,
     ) -> Broadcast:
-        subscription = Subscription(name, handler, batch_size, DROP_AT_ONCE, dead_letter=None)
+        subscription = Subscription(name, handler, batch_size, ONE_ATTEMPT, dead_letter=None)
         broadcast = RabbitMQBroadcast(subscription, bindings, Resets(name, on_reset), max_length)
         self._broadcasts.append(broadcast)
         return broadcast

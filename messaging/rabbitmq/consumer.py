@@ -7,7 +7,7 @@ from functools import partial
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
-from messaging.delivery import Backlog
+from messaging.backlog import Backlog
 from messaging.rabbitmq.codec import decode
 
 

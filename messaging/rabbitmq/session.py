@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-import aio_pika
+from aio_pika import Connection
 from aio_pika.abc import AbstractChannel, AbstractConnection
+from yarl import URL
 
+from messaging.backlog import Backlog
 from messaging.bus import Topology
-from messaging.delivery import Backlog, Subscription
+from messaging.delivery import Subscription
 from messaging.rabbitmq.broadcast import RabbitMQBroadcast
 from messaging.rabbitmq.consumer import start_consuming
 from messaging.rabbitmq.publisher import Publisher
@@ -83,10 +85,10 @@ class Session:
         await asyncio.gather(*map(_close, self._connections), *self._tasks, return_exceptions=True)
 
     async def _connect(self, url: str, name: str) -> AbstractConnection:
-        connection = await aio_pika.connect(
-            url, heartbeat=HEARTBEAT, timeout=CONNECT_TIMEOUT, client_properties={"connection_name": name}
-        )
+        # not aio_pika.connect(), which leaves a connection that fails for the garbage collector to close
+        connection = Connection(URL(url).update_query(heartbeat=HEARTBEAT), client_properties={"connection_name": name})
         self._connections.append(connection)
+        await connection.connect(timeout=CONNECT_TIMEOUT)
         return connection
 
     async def _open_channel(self, connection: AbstractConnection) -> AbstractChannel:
