@@ -12,6 +12,8 @@ from typing import Any, Protocol
 import docker
 import httpx
 
+REPOSITORY = Path(__file__).parents[2]
+
 READY_WITHIN_S = 30
 ENDS_WITHIN_S = 5
 
@@ -24,13 +26,19 @@ class Product(Protocol):
     @property
     def signing_key(self) -> str: ...
 
+    def logs(self) -> str:
+        """What its services have logged: JSON lines, among others."""
+
+
+SERVICES = ("user_service", "chat_service", "gateway_ws", "bloom_service")
+
 
 class Standalone:
     """`python -m standalone`, with its own port and data folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.log = folder / "log.jsonl"
+        self._log = folder / "log.jsonl"
         self._port = _free_port()
         self.base_url = f"http://127.0.0.1:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -47,10 +55,15 @@ class Standalone:
             "PARLEY_PORT": str(self._port),
             "PARLEY_DATA_DIR": str(self.folder / "data"),
             "PARLEY_LOG_FORMAT": "json",
+            "PARLEY_LOG_LEVEL": "info",
         }
-        with self.log.open("ab") as log:
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "standalone"], env=environment, stdout=log, stderr=subprocess.STDOUT
+                [sys.executable, "-m", "standalone"],
+                cwd=REPOSITORY,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
         deadline = time.monotonic() + READY_WITHIN_S
         while not _is_ready(self.base_url):
@@ -86,8 +99,11 @@ class Standalone:
         code = self.wait()
         assert code == 0, f"ended with {code}:\n{self.tail()}"
 
+    def logs(self) -> str:
+        return self._log.read_text()
+
     def tail(self) -> str:
-        return self.log.read_text(errors="replace")[-5000:]
+        return self.logs()[-5000:]
 
 
 class Stack:
@@ -108,6 +124,9 @@ class Stack:
     def signing_key(self) -> str:
         environment: list[str] = self.containers("user_service")[0].attrs["Config"]["Env"]
         return next(value for name, _, value in (line.partition("=") for line in environment) if name == _SIGNING_KEY)
+
+    def logs(self) -> str:
+        return "".join(container.logs().decode() for service in SERVICES for container in self.containers(service))
 
     def close(self) -> None:
         self._docker.close()
