@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Protocol
 
@@ -20,7 +21,21 @@ class Background(Protocol):
     async def stop(self) -> None: ...
 
 
+Listening = Callable[[str], None]
+"""Told the address, such as `http://127.0.0.1:8000`, once connections are accepted there."""
+
+
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, listening: Listening | None) -> None:
+        super().__init__(config)
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self._listening is not None:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self._listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """As uvicorn's, but a signal that was obeyed is not raised again: to be told to end is no failure."""
@@ -35,8 +50,16 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-def serve(app: FastAPI, background: Background, *, host: str, port: int, **options: Any) -> None:
-    """Blocks until told to end. `options` are uvicorn's.
+def serve(
+    app: FastAPI,
+    background: Background,
+    *,
+    host: str,
+    port: int,
+    listening: Listening | None = None,
+    **options: Any,
+) -> None:
+    """Blocks until told to end. `options` are uvicorn's. Exits with code 1 if the address can't be had.
 
     Start: the application's lifespan, then `background`, then the socket. End: no new connections, WebSockets closed
     with 1012, requests finished, `background` stopped, the lifespan left.
@@ -53,7 +76,7 @@ def serve(app: FastAPI, background: Background, *, host: str, port: int, **optio
         timeout_graceful_shutdown=SHUTDOWN_S,
         **{"ws": "none", **options},
     )
-    server = _Server(config)
+    server = _Server(config, listening)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(server.serve())
     if not server.started:

@@ -70,12 +70,16 @@ class SessionRevoked(Payload):
 
 
 class UsersWatermark(Payload):
-    """Every user event committed before `as_of` has been published before this message."""
+    """Every user event committed before `as_of` has been published before this message.
+
+    `nobody` says that no account existed then: whoever hears everything from here on knows of every account.
+    """
 
     type: ClassVar[str] = "users.watermark.v1"
     source: ClassVar[str] = "/user_service"
 
     as_of: Timestamp
+    nobody: bool = False
 
 
 # --- commands: what a user asks of a room, from the gateway to chat_service -----------------------------------------

@@ -4,8 +4,10 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from common.database import Database
 from common.ids import now, uuid7
 from common.tracing import current_traceparent
 from contracts.envelope import Envelope, encode
@@ -13,7 +15,7 @@ from contracts.messages import Payload, SessionRevoked, UsersWatermark
 from contracts.topology import EVENTS
 from messaging import outbox
 from messaging.bus import Bus, Message
-from user_service.models import Outbox
+from user_service.models import Outbox, User
 
 _WATERMARK_INTERVAL_S = 1.0
 
@@ -32,16 +34,19 @@ class Watermarks:
     for one to be stored.
     """
 
-    def __init__(self, bus: Bus, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, database: Database, bus: Bus, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
         self._bus = bus
         self._clock = clock
         self._published_at = float("-inf")
 
     async def __call__(self, as_of: datetime) -> None:
-        """Raises `PublishError`."""
+        """Raises `PublishError`, `DatabaseUnavailable`."""
         if self._clock() - self._published_at < _WATERMARK_INTERVAL_S:
             return
-        await self._bus.publish([_message(UsersWatermark(as_of=as_of), durable=False)])
+        async with self._database.read() as session:
+            nobody = not await session.scalar(select(exists().where(User.id.is_not(None))))
+        await self._bus.publish([_message(UsersWatermark(as_of=as_of, nobody=nobody), durable=False)])
         self._published_at = self._clock()
 
 

@@ -32,13 +32,15 @@ from user_service.services.signing import SigningKey
 NAME = "user_service"
 
 
-def create_app(settings: Settings, bus: Bus, bloom: httpx.AsyncClient) -> FastAPI:
+def create_app(
+    settings: Settings, bus: Bus, bloom: httpx.AsyncClient, *, password_hash: PasswordHash | None = None
+) -> FastAPI:
     """The service on a migrated database. Whoever composes it starts and stops `bus`; `bloom`, whose base URL is
-    bloom_service's, is closed with the application."""
+    bloom_service's, is closed with the application. `password_hash` is by default as strong as it should be."""
     service_token = settings.service_token.get_secret_value()
     database = Database(settings.database_url.get_secret_value())
-    relay = OutboxRelay(database, Outbox, bus, name=NAME, on_empty=Watermarks(bus))
-    passwords = Passwords(PasswordHash.recommended())
+    relay = OutboxRelay(database, Outbox, bus, name=NAME, on_empty=Watermarks(database, bus))
+    passwords = Passwords(password_hash or PasswordHash.recommended())
     digests = EmailDigests(settings.email_digest_key.get_secret_value())
     signing_key = SigningKey(decode_seed(settings.signing_key.get_secret_value()))
     email_filter = EmailFilter(bloom, service_token, CircuitBreaker())

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import tempfile
 from abc import abstractmethod
+from contextlib import suppress
 from pathlib import Path
 
 from tests.support.servers.server import Server, wait_until
@@ -70,7 +71,5 @@ class Process(Server):
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None:
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
-            except ProcessLookupError:
-                pass

@@ -1,0 +1,1 @@
+"""Answers "might this email exist?" from events alone."""

@@ -1,0 +1,22 @@
+"""`python -m bloom_service`"""
+
+from bloom_service.config import ProcessSettings
+from bloom_service.main import NAME, create_app
+from common.config import load_settings
+from common.logging import configure_logging
+from common.server import serve
+from contracts.topology import EXCHANGES, QUEUES
+from messaging.bus import Binding, Topology
+from messaging.rabbitmq import RabbitMQBus
+
+
+def main() -> None:
+    settings = load_settings(ProcessSettings)
+    configure_logging(settings.log_level, settings.log_format)
+    topology = Topology(EXCHANGES, {queue: tuple(Binding(*pair) for pair in pairs) for queue, pairs in QUEUES.items()})
+    bus = RabbitMQBus(settings.broker_url.get_secret_value(), topology, name=NAME)
+    serve(create_app(settings, bus), bus, host=settings.host, port=settings.port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""What bloom_service is told."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from common.config import Secret
+from common.config import Settings as CommonSettings
+
+
+class Settings(CommonSettings):
+    """What the application needs, however it is composed. A kept filter keeps the size it was made with."""
+
+    port: int = 8004
+    service_token: Secret
+    data_dir: Path
+    bloom_capacity: int = Field(default=1_000_000, gt=0)
+    bloom_error_rate: float = Field(default=0.001, gt=0, lt=1)
+
+
+class ProcessSettings(Settings):
+    """What it needs besides when it runs as a process of its own."""
+
+    broker_url: SecretStr

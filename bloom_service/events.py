@@ -1,0 +1,58 @@
+"""What bloom_service subscribes to: user_service's registrations, deletions and watermarks."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from bloom_service.freshness import Freshness
+from bloom_service.services.emails import Emails
+from bloom_service.snapshot import Change, Kind
+from contracts.envelope import Envelope, InvalidEnvelope, decode
+from contracts.messages import UserDeleted, UserRegistered, UsersWatermark
+from messaging.bus import Delivery
+
+
+class UserEvents:
+    """Handles batches of `contracts.topology.BLOOM_USER_EVENTS`."""
+
+    def __init__(self, emails: Emails, freshness: Freshness) -> None:
+        self._emails = emails
+        self._freshness = freshness
+
+    async def __call__(self, deliveries: Sequence[Delivery]) -> None:
+        """Returns when all of it is on disk."""
+        changes: list[Change] = []
+        watermark: UsersWatermark | None = None
+        for delivery in deliveries:
+            try:
+                envelopes = decode(delivery.body, delivery.content_type)
+                changes.extend(change for envelope in envelopes if (change := _change(envelope)) is not None)
+            except InvalidEnvelope as error:
+                delivery.reject(str(error))
+                continue
+            for envelope in envelopes:
+                if isinstance(envelope.payload, UsersWatermark):
+                    watermark = envelope.payload
+                    if watermark.nobody and not await self._emails.is_complete():
+                        changes.append(Change(Kind.COMPLETED, _event_id(envelope)))
+        await self._emails.apply(changes)
+        if watermark is not None:
+            self._freshness.heard(watermark.as_of)
+
+
+def _change(envelope: Envelope) -> Change | None:
+    match envelope.payload:
+        case UserRegistered(email_digest=digest):
+            return Change(Kind.ADDED, _event_id(envelope), digest)
+        case UserDeleted(email_digest=digest):
+            return Change(Kind.DELETED, _event_id(envelope), digest)
+        case UsersWatermark():
+            return None
+        case other:
+            raise InvalidEnvelope(f"{other.type} is not for this service")
+
+
+def _event_id(envelope: Envelope) -> UUID:
+    try:
+        return UUID(envelope.id)
+    except ValueError:
+        raise InvalidEnvelope("the event's id is not a UUID") from None

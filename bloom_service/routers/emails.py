@@ -1,0 +1,31 @@
+"""`/emails`: for the other services, never routed by the proxy."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+
+from bloom_service.schemas import Stats
+from bloom_service.services.emails import Emails
+from common.auth import require_service
+from contracts.internal_http import EmailAnswer, EmailCheck
+
+router = APIRouter(prefix="/emails", tags=["emails"], dependencies=[Depends(require_service)])
+
+
+def _emails(request: Request) -> Emails:
+    emails: Emails = request.app.state.emails
+    return emails
+
+
+UseCases = Annotated[Emails, Depends(_emails)]
+
+
+@router.post("/check")
+async def check(body: EmailCheck, emails: UseCases) -> EmailAnswer:
+    digests = [body.digest] if body.digest is not None else body.digests or []
+    return EmailAnswer(might_exist=await emails.check(digests))
+
+
+@router.get("/stats")
+async def show_stats(emails: UseCases) -> Stats:
+    return await emails.stats()

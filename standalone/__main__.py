@@ -1,0 +1,58 @@
+"""`python -m standalone`: what `make run` does."""
+
+import asyncio
+import sys
+
+import chat_service.migrations
+import user_service.migrations
+from common.config import load_settings
+from common.logging import configure_logging
+from common.server import serve
+from contracts.topology import EXCHANGES, QUEUES
+from messaging.bus import Binding, Topology
+from messaging.in_process import InProcessBus
+from standalone.config import Settings
+from standalone.data_folder import DataFolder, DataFolderInUse
+from standalone.main import create_app
+
+
+def main() -> None:
+    settings = load_settings(Settings)
+    configure_logging(settings.log_level, settings.log_format)
+    data = DataFolder(settings.data_dir)
+    try:
+        with data.locked():
+            _run(settings, data)
+    except (DataFolderInUse, OSError) as error:
+        sys.exit(str(error))
+
+
+def _run(settings: Settings, data: DataFolder) -> None:
+    _say(f"Data: {data.path}")
+    _say("Bringing the databases up to date ...")
+    asyncio.run(_migrate(data))
+    topology = Topology(EXCHANGES, {queue: tuple(Binding(*pair) for pair in pairs) for queue, pairs in QUEUES.items()})
+    bus = InProcessBus(topology)
+    _say("Starting user_service, chat_service, gateway_ws and bloom_service ...")
+    serve(
+        create_app(settings, data, bus),
+        bus,
+        host=settings.host,
+        port=settings.port,
+        listening=lambda address: _say(f"Parley is ready: {address}"),
+    )
+    _say("Parley has ended.")
+
+
+async def _migrate(data: DataFolder) -> None:
+    await user_service.migrations.upgrade(data.database_url("user_service"))
+    await chat_service.migrations.upgrade(data.database_url("chat_service"))
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+"""What the single process is told. It has a default for everything."""
+
+from pathlib import Path
+
+from common.config import Settings as CommonSettings
+from common.logging import Format, Level
+
+
+class Settings(CommonSettings):
+    port: int = 8000
+    data_dir: Path = Path("data")
+    log_level: Level = "warning"
+    log_format: Format = "console"
