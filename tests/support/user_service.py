@@ -6,10 +6,13 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 import httpx
 from fastapi import FastAPI, Header, Response
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 from pydantic import SecretStr
 from sqlalchemy import Table, select
 
@@ -91,6 +94,14 @@ class UserService:
         await eventually(heard_enough)
         return self.heard(payload_type)
 
+    async def hear_watermark_of(self, moment: datetime) -> UsersWatermark:
+        """Wait for the first that is later than a moment."""
+
+        async def later() -> list[UsersWatermark]:
+            return [watermark for watermark in self.heard(UsersWatermark) if watermark.as_of > moment]
+
+        return (await eventually(later))[0]
+
     async def rows(self, table: str) -> list[dict[str, Any]]:
         """What a table holds, column by column."""
         database = Database(self.database_url)
@@ -113,11 +124,16 @@ def settings(database_url: str) -> Settings:
     )
 
 
+def cheap_password_hash(time_cost: int = 1) -> PasswordHash:
+    """Argon2id, as weak as it can be."""
+    return PasswordHash([Argon2Hasher(time_cost=time_cost, memory_cost=8, parallelism=1)])
+
+
 @asynccontextmanager
 async def running_user_service(database_url: str) -> AsyncIterator[UserService]:
     bus = InProcessBus(_TOPOLOGY)
     bloom = BloomStandIn()
-    app = create_app(settings(database_url), bus, bloom.client())
+    app = create_app(settings(database_url), bus, bloom.client(), password_hash=cheap_password_hash())
     service = UserService(app, database_url, bus, bloom)
     async with app.router.lifespan_context(app), service.http:
         await bus.start()

@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from common.ids import now
 from contracts.envelope import decode
-from contracts.messages import UserRegistered, UsersWatermark
+from contracts.messages import UserRegistered
 from tests.support.client import User, new_credentials
 from tests.support.shapes import assert_time, assert_uuid7, invalid_request, ok, problem
 from tests.support.user_service import UserService
@@ -38,16 +39,16 @@ async def test_without_a_display_name_takes_the_username(http: httpx.AsyncClient
 
 async def test_is_told_to_the_other_services_before_a_watermark_says_so(service: UserService) -> None:
     own = ok(await service.http.post("/api/v1/users", json=new_credentials()), 201)
+    answered = now()
 
     (event,) = await service.hear(UserRegistered)
     assert str(event.user_id) == own["id"]
     assert (event.username, event.display_name, event.version) == (own["username"], own["display_name"], 1)
     assert re.fullmatch("[0-9a-f]{64}", event.email_digest)
     assert re.fullmatch("[0-9a-f]{8}", event.email_digest_key_id)
-    place = [envelope.payload for envelope in service.published].index(event)
-    for envelope in service.published[:place]:
-        assert isinstance(envelope.payload, UsersWatermark)
-        assert envelope.payload.as_of <= event.registered_at
+    watermark = await service.hear_watermark_of(answered)
+    heard = [envelope.payload for envelope in service.published]
+    assert heard.index(event) < heard.index(watermark)
 
 
 async def test_carries_the_trace_of_the_request_into_the_event(service: UserService) -> None:

@@ -2,14 +2,18 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from common.database import Database
 from common.ids import now
 from contracts.envelope import decode
 from contracts.messages import UsersWatermark
 from contracts.topology import EVENTS, EXCHANGES
 from messaging.bus import Binding, Delivery, PublishError, Topology
 from messaging.in_process import InProcessBus
+from tests.support.client import PASSWORD, User
 from tests.support.eventually import eventually
+from tests.support.user_service import UserService
 from user_service.events import Watermarks
+from user_service.migrations import upgrade
 
 
 class Clock:
@@ -40,6 +44,14 @@ class Listener:
 
 
 @pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    await upgrade(database_url)
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
 async def listener() -> AsyncIterator[Listener]:
     listener = Listener()
     await listener.bus.start()
@@ -47,9 +59,9 @@ async def listener() -> AsyncIterator[Listener]:
     await listener.bus.stop()
 
 
-async def test_are_published_at_most_once_a_second(listener: Listener) -> None:
+async def test_are_published_at_most_once_a_second(database: Database, listener: Listener) -> None:
     clock = Clock()
-    watermarks = Watermarks(listener.bus, clock)
+    watermarks = Watermarks(database, listener.bus, clock)
     first, second, third = now(), now(), now()
 
     await watermarks(first)
@@ -62,8 +74,8 @@ async def test_are_published_at_most_once_a_second(listener: Listener) -> None:
     assert [watermark.as_of for watermark in listener.heard] == [first, third]
 
 
-async def test_are_tried_again_at_once_if_the_bus_did_not_take_one(listener: Listener) -> None:
-    watermarks = Watermarks(listener.bus, Clock())
+async def test_are_tried_again_at_once_if_the_bus_did_not_take_one(database: Database, listener: Listener) -> None:
+    watermarks = Watermarks(database, listener.bus, Clock())
     await listener.bus.stop()
     with pytest.raises(PublishError):
         await watermarks(now())
@@ -72,3 +84,16 @@ async def test_are_tried_again_at_once_if_the_bus_did_not_take_one(listener: Lis
     await watermarks(now())
 
     await listener.heard_number(1)
+
+
+async def test_say_whether_there_is_nobody_yet(service: UserService) -> None:
+    (before, *_) = await service.hear(UsersWatermark)
+    assert before.nobody
+
+    alice = await User.register(service.http)
+    registered = now()
+
+    assert not (await service.hear_watermark_of(registered)).nobody
+
+    await alice.delete("/users/me", {"password": PASSWORD})
+    assert (await service.hear_watermark_of(now())).nobody
