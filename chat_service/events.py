@@ -1,0 +1,70 @@
+"""What chat_service publishes: entries and news to those who listen to a room, answers to gateways.
+
+Each payload comes with the W3C traceparent of what caused it.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chat_service.models import Entry, Outbox
+from common.ids import now, uuid7
+from common.tracing import current_traceparent
+from contracts.envelope import Envelope, encode
+from contracts.messages import CommandAccepted, CommandRefused, EntryKind, MemberAdded, Payload, RoomEntry, RoomRead
+from contracts.topology import EVERYBODY, MEMBERS, REPLIES, ROOMS, shard
+from messaging import outbox
+from messaging.bus import Message
+
+
+def room_entry(entry: Entry) -> RoomEntry:
+    return RoomEntry(
+        room_id=entry.room_id,
+        seq=entry.seq,
+        kind=EntryKind(entry.kind),
+        actor_id=entry.actor_id,
+        id=entry.id,
+        at=entry.at,
+        data=entry.data,
+        command_id=entry.command_id,
+    )
+
+
+def to_listeners(said: Iterable[tuple[RoomEntry | RoomRead, str]]) -> list[Message]:
+    """To the gateways that listen to the rooms: one bus message for each shard, in the order given."""
+    by_shard: dict[str, list[tuple[Payload, str]]] = {}
+    for payload, traceparent in said:
+        by_shard.setdefault(shard(payload.room_id), []).append((payload, traceparent))
+    return [_message(ROOMS, key, together) for key, together in by_shard.items()]
+
+
+def to_gateways(answers: Iterable[tuple[str, CommandAccepted | CommandRefused, str]]) -> list[Message]:
+    """Answers to commands, each after the id of the gateway that it came from: one bus message for each gateway."""
+    by_gateway: dict[str, list[tuple[Payload, str]]] = {}
+    for gateway_id, payload, traceparent in answers:
+        by_gateway.setdefault(gateway_id, []).append((payload, traceparent))
+    return [_message(REPLIES, key, together) for key, together in by_gateway.items()]
+
+
+def record(session: AsyncSession, entry: Entry) -> None:
+    """Have an entry published once the session's transaction is committed."""
+    outbox.add(session, Outbox, to_listeners([(room_entry(entry), current_traceparent())]))
+
+
+def record_member_added(session: AsyncSession, added: MemberAdded) -> None:
+    """Have every gateway told of a new membership once the session's transaction is committed."""
+    outbox.add(session, Outbox, [_message(MEMBERS, EVERYBODY, [(added, current_traceparent())])])
+
+
+def _message(exchange: str, key: str, payloads: Sequence[tuple[Payload, str]]) -> Message:
+    envelopes = [_envelope(payload, traceparent) for payload, traceparent in payloads]
+    body, content_type = encode(envelopes)
+    # not durable: only gateways' own queues are bound, and with nobody connected there is nobody to tell
+    return Message(exchange, key, body, envelopes[0].type, envelopes[0].id, content_type, durable=False)
+
+
+def _envelope(payload: Payload, traceparent: str) -> Envelope:
+    if isinstance(payload, RoomEntry):
+        # the same, however often it is published
+        return Envelope(payload, str(payload.id), payload.at, traceparent)
+    return Envelope(payload, str(uuid7()), now(), traceparent)

@@ -1,0 +1,3 @@
+from common.migrations import main
+
+main("chat_service")

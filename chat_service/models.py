@@ -1,0 +1,136 @@
+"""The tables. A room is its log, `entries`; `members` and `messages` are the state that follows from it.
+
+Whatever belongs to a room, and the room's own row, is only ever changed by the holder of that row's lock.
+"""
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, MetaData, String, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from chat_service.rules import Kind, Role
+from common.database import UtcDateTime
+from contracts.messages import EntryKind
+from messaging.outbox import OutboxMixin
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcDateTime,
+        Kind: String(),
+        Role: String(),
+        EntryKind: String(),
+    }
+
+
+class User(Base):
+    """This service's own copy of a user's names, at the highest version that it has heard of.
+
+    A deleted user's row stays, without names, so that what arrives late does not bring them back.
+    """
+
+    __tablename__ = "users"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    username: Mapped[str]
+    display_name: Mapped[str]
+    version: Mapped[int]
+    deleted: Mapped[bool]
+
+
+class Room(Base):
+    """`head` is the seq of the newest entry. `message_count` counts the messages ever posted.
+
+    `name_canonical` is the form in which names are searched. `direct_key` names the pair of a direct room.
+    """
+
+    __tablename__ = "rooms"
+    __table_args__ = (Index("ix_rooms_kind", "kind", "id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[Kind]
+    name: Mapped[str | None]
+    name_canonical: Mapped[str | None]
+    topic: Mapped[str | None]
+    direct_key: Mapped[str | None] = mapped_column(unique=True)
+    head: Mapped[int] = mapped_column(BigInteger)
+    message_count: Mapped[int] = mapped_column(BigInteger)
+    member_count: Mapped[int]
+    created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+
+
+class Member(Base):
+    """A membership. Leaving deletes it.
+
+    `read_count` counts the room's messages up to the read mark, and one's own after it. The others are unread; so
+    they are known for a whole list of rooms without counting any.
+    """
+
+    __tablename__ = "members"
+    __table_args__ = (Index("ix_members_user_id", "user_id", "room_id"),)
+
+    room_id: Mapped[UUID] = mapped_column(ForeignKey(Room.id), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id), primary_key=True)
+    role: Mapped[Role]
+    joined_at: Mapped[datetime]
+    read_seq: Mapped[int] = mapped_column(BigInteger)
+    read_count: Mapped[int] = mapped_column(BigInteger)
+
+
+class Entry(Base):
+    """An entry of a room's log. It is never changed, but for being emptied when the room is deleted.
+
+    The unique index is what makes a command take effect once, in whichever room, for ever.
+    """
+
+    __tablename__ = "entries"
+    __table_args__ = (UniqueConstraint("command_id", "actor_id"),)
+
+    room_id: Mapped[UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    id: Mapped[UUID]
+    kind: Mapped[EntryKind]
+    actor_id: Mapped[UUID]
+    command_id: Mapped[UUID | None]
+    at: Mapped[datetime]
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class Message(Base):
+    """A message as it reads now. Its id is that of the entry that posted it."""
+
+    __tablename__ = "messages"
+    __table_args__ = (UniqueConstraint("room_id", "seq"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    room_id: Mapped[UUID]
+    seq: Mapped[int] = mapped_column(BigInteger)
+    sender_id: Mapped[UUID]
+    text: Mapped[str]
+    reply_to: Mapped[UUID | None]
+    at: Mapped[datetime]
+    edited_at: Mapped[datetime | None]
+    deleted: Mapped[bool]
+
+
+class Outbox(OutboxMixin, Base):
+    __tablename__ = "outbox"
+
+
+class LogEpoch(Base):
+    """One row: the name of this database's past. It changes when that past is rewritten, as by a restored backup."""
+
+    __tablename__ = "log_epoch"
+
+    epoch: Mapped[str] = mapped_column(primary_key=True)

@@ -1,0 +1,51 @@
+"""`/api/v1/rooms/{id}/members`, and joining and leaving."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from chat_service.models import Member, User
+from chat_service.routers.dependencies import Cursor, Limit, UseCases, encode_cursor
+from chat_service.schemas import MemberPage, RoleChange, RoomMember
+from common.auth import CurrentUser
+from contracts.internal_http import RoomView
+
+router = APIRouter(prefix="/api/v1/rooms/{room_id}", tags=["members"])
+
+
+@router.post("/join")
+async def join_room(room_id: UUID, user: CurrentUser, services: UseCases) -> RoomView:
+    return await services.members.join(user, room_id)
+
+
+@router.post("/leave", status_code=204)
+async def leave_room(room_id: UUID, user: CurrentUser, services: UseCases) -> None:
+    await services.members.leave(user.user_id, room_id)
+
+
+@router.get("/members")
+async def list_members(
+    room_id: UUID, user: CurrentUser, services: UseCases, cursor: Cursor = None, limit: Limit = 50
+) -> MemberPage:
+    members, following = await services.members.page(user.user_id, room_id, cursor, limit)
+    return MemberPage(items=[_shown(*found) for found in members], next=encode_cursor(following))
+
+
+@router.put("/members/{user_id}")
+async def set_role(room_id: UUID, user_id: UUID, body: RoleChange, user: CurrentUser, services: UseCases) -> RoomMember:
+    return _shown(*await services.members.set_role(user.user_id, room_id, user_id, body.role))
+
+
+@router.delete("/members/{user_id}", status_code=204)
+async def remove_member(room_id: UUID, user_id: UUID, user: CurrentUser, services: UseCases) -> None:
+    await services.members.remove(user.user_id, room_id, user_id)
+
+
+def _shown(member: Member, user: User) -> RoomMember:
+    return RoomMember(
+        user_id=user.id,
+        username=user.username,
+        display_name=user.display_name,
+        role=member.role,
+        joined_at=member.joined_at,
+    )

@@ -1,0 +1,46 @@
+"""`/api/v1/rooms/{id}/messages` and `/events`"""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Response
+
+from chat_service.routers.dependencies import Limit, UseCases
+from chat_service.schemas import EventPage, MessagePage, NewMessage, RoomEvent, RoomMessage
+from common.auth import CurrentUser
+from contracts.fields import Seq
+
+router = APIRouter(prefix="/api/v1/rooms/{room_id}", tags=["messages"])
+
+IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
+
+
+@router.post(
+    "/messages", status_code=201, responses={200: {"description": "A repeat: the message that was posted before"}}
+)
+async def post_message(
+    room_id: UUID, body: NewMessage, key: IdempotencyKey, user: CurrentUser, services: UseCases, response: Response
+) -> RoomMessage:
+    message, posted = await services.messages.post(user.user_id, room_id, key, body.text, body.reply_to)
+    response.status_code = 201 if posted else 200
+    return RoomMessage.model_validate(message)
+
+
+@router.get("/messages")
+async def list_messages(
+    room_id: UUID, user: CurrentUser, services: UseCases, before: Seq | None = None, limit: Limit = 50
+) -> MessagePage:
+    messages, following = await services.messages.page(user.user_id, room_id, before, limit)
+    return MessagePage(items=[RoomMessage.model_validate(message) for message in messages], next=following)
+
+
+@router.get("/events")
+async def list_events(
+    room_id: UUID,
+    user: CurrentUser,
+    services: UseCases,
+    after: Seq = 0,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> EventPage:
+    entries, head = await services.logs.page(user.user_id, room_id, after, limit)
+    return EventPage(items=[RoomEvent.model_validate(entry) for entry in entries], head=head)

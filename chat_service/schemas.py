@@ -1,0 +1,115 @@
+"""Bodies of requests and responses."""
+
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from chat_service.rules import Role
+from common.text import RoomName, Topic, no_nul
+from contracts.fields import Seq, Timestamp
+from contracts.internal_http import RoomView
+from contracts.messages import EntryKind
+
+
+class Request(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Response(BaseModel):
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+class NewRoom(Request):
+    kind: Literal["public", "private"]
+    name: RoomName
+    topic: Topic | None = None
+
+
+class NewDirectRoom(Request):
+    user_id: UUID
+
+
+class RoomUpdate(Request):
+    """What is left out stays as it is. A room can be without a topic (null), but not without a name."""
+
+    name: RoomName = ""
+    topic: Topic | None = None
+
+    @model_validator(mode="after")
+    def _at_least_one(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("at least one of name and topic")
+        return self
+
+
+class RoomPage(Response):
+    """Newest first. `next` is the `cursor` of the page after this one, null on the last."""
+
+    items: list[RoomView]
+    next: str | None
+
+
+class RoleChange(Request):
+    role: Literal["member", "admin"]
+
+
+class RoomMember(Response):
+    user_id: UUID
+    username: str
+    display_name: str
+    role: Role
+    joined_at: Timestamp
+
+
+class MemberPage(Response):
+    """`next` is the `cursor` of the page after this one, null on the last."""
+
+    items: list[RoomMember]
+    next: str | None
+
+
+class NewMessage(Request):
+    """`text` is measured where it is posted, so that a long one is answered `too_long`."""
+
+    text: Annotated[str, StringConstraints(min_length=1), AfterValidator(no_nul)]
+    reply_to: UUID | None = None
+
+
+class RoomMessage(Response):
+    id: UUID
+    room_id: UUID
+    seq: Seq
+    sender_id: UUID
+    text: str
+    reply_to: UUID | None
+    at: Timestamp
+    edited_at: Timestamp | None
+    deleted: bool
+    reactions: dict[str, list[UUID]] = Field(default_factory=dict)
+
+
+class MessagePage(Response):
+    """Newest first. `next` is the `before` of the page after this one, null on the last."""
+
+    items: list[RoomMessage]
+    next: Seq | None
+
+
+class RoomEvent(Response):
+    """One entry of a room's log. `data` is described with `contracts.messages.RoomEntry`."""
+
+    room_id: UUID
+    seq: Seq
+    kind: EntryKind
+    actor_id: UUID
+    id: UUID
+    at: Timestamp
+    data: dict[str, Any]
+
+
+class EventPage(Response):
+    """In seq order. `head` is the seq of the newest event that there is."""
+
+    items: list[RoomEvent]
+    head: Seq

@@ -1,0 +1,158 @@
+"""Commands from the bus: batch by batch, each in one transaction.
+
+After the commit the entries are published, and then the batch is acknowledged. Killed in between, it comes again: the
+commands are recognised as repeats, and their entries published again.
+"""
+
+import logging
+import time
+from collections import Counter as CounterOf
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+from prometheus_client import Counter, Histogram
+
+from chat_service.events import room_entry, to_gateways, to_listeners
+from chat_service.models import Entry
+from chat_service.services.conflicts import again_on_conflict
+from chat_service.services.posting import Command, Moved, Outcome, Posted, Refused, Repeated, apply
+from common.database import Database, DatabaseUnavailable
+from common.tracing import traced
+from contracts.envelope import InvalidEnvelope, decode
+from contracts.messages import CommandAccepted, CommandRefused, MarkRead, Refusal, RoomEntry, RoomRead, SendMessage
+from messaging.bus import Bus, Delivery, Message, PublishError, TryAgain
+
+COMMANDS = Counter("parley_chat_commands", "Commands handled", ["outcome"])
+BATCH_SIZE = Histogram(
+    "parley_chat_command_batch_size", "Commands in one transaction", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+)
+BATCH_SECONDS = Histogram("parley_chat_command_batch_seconds", "Time to commit a batch of commands and publish it")
+
+_MAX_BATCH = 1000
+"""A delivery may itself hold many commands: no transaction gets more than this."""
+
+_DETAILS = {
+    Refusal.NOT_A_MEMBER: "You are not a member of such a room.",
+    Refusal.FORBIDDEN: "You may not do that.",
+    Refusal.NOT_FOUND: "The message that this replies to is not in the room.",
+    Refusal.TOO_LONG: "The text is too long.",
+    Refusal.INVALID: "The text is empty or holds a NUL character.",
+}
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    command: Command
+    traceparent: str
+
+
+class CommandHandler:
+    def __init__(self, database: Database, bus: Bus) -> None:
+        self._database = database
+        self._bus = bus
+
+    async def handle(self, deliveries: Sequence[Delivery]) -> None:
+        """The handler of a partition's queue. A body that is no command is rejected.
+
+        Raises `TryAgain` while the database or the broker is away.
+        """
+        received = [one for delivery in deliveries for one in _read(delivery)]
+        for start in range(0, len(received), _MAX_BATCH):
+            batch = received[start : start + _MAX_BATCH]
+            started = time.perf_counter()
+            try:
+                outcomes = await again_on_conflict(partial(self._commit, [one.command for one in batch]))
+                await self._bus.publish(_messages(batch, outcomes))
+            except (DatabaseUnavailable, PublishError) as error:
+                raise TryAgain(str(error)) from error
+            _observe(batch, outcomes, time.perf_counter() - started)
+
+    async def _commit(self, commands: Sequence[Command]) -> list[Outcome]:
+        async with self._database.write() as session:
+            outcomes = await apply(session, commands)
+            await session.commit()
+        return outcomes
+
+
+def _read(delivery: Delivery) -> list[_Received]:
+    received = []
+    try:
+        for envelope in decode(delivery.body, delivery.content_type):
+            if not isinstance(envelope.payload, SendMessage | MarkRead):
+                raise InvalidEnvelope(f"{envelope.type} is not a command")
+            received.append(_Received(envelope.payload, envelope.traceparent))
+    except InvalidEnvelope as error:
+        delivery.reject(str(error))
+        return []
+    return received
+
+
+def _messages(batch: Sequence[_Received], outcomes: Sequence[Outcome]) -> list[Message]:
+    """Answers come first: the repeat of a command is then answered as one, not by the sight of its entry."""
+    pairs = list(zip(batch, outcomes, strict=True))
+    return [*to_gateways(_answers(pairs)), *to_listeners(_said(pairs))]
+
+
+def _answers(
+    pairs: Sequence[tuple[_Received, Outcome]],
+) -> Iterator[tuple[str, CommandAccepted | CommandRefused, str]]:
+    for received, outcome in pairs:
+        match received.command, outcome:
+            case SendMessage() as send, Repeated(entry):
+                yield send.gateway_id, _accepted(send, entry), received.traceparent
+            case SendMessage() as send, Refused(code):
+                yield send.gateway_id, _refused(send, code), received.traceparent
+
+
+def _said(pairs: Sequence[tuple[_Received, Outcome]]) -> Iterator[tuple[RoomEntry | RoomRead, str]]:
+    for received, outcome in pairs:
+        match outcome:
+            case Posted(entry) | Repeated(entry):
+                yield room_entry(entry), received.traceparent
+            case Moved(seq):
+                command = received.command
+                yield RoomRead(room_id=command.room_id, user_id=command.user_id, seq=seq), received.traceparent
+
+
+def _accepted(send: SendMessage, entry: Entry) -> CommandAccepted:
+    return CommandAccepted(
+        command_id=send.command_id,
+        user_id=send.user_id,
+        room_id=entry.room_id,
+        seq=entry.seq,
+        message_id=entry.id,
+        at=entry.at,
+    )
+
+
+def _refused(send: SendMessage, code: Refusal) -> CommandRefused:
+    return CommandRefused(
+        command_id=send.command_id, user_id=send.user_id, room_id=send.room_id, code=code, detail=_DETAILS[code]
+    )
+
+
+def _observe(batch: Sequence[_Received], outcomes: Sequence[Outcome], seconds: float) -> None:
+    counts = CounterOf(map(_name, outcomes))
+    for name, count in counts.items():
+        COMMANDS.labels(name).inc(count)
+    BATCH_SIZE.observe(len(batch))
+    BATCH_SECONDS.observe(seconds)
+    log.info("commands_handled", commands=len(batch), milliseconds=round(seconds * 1000, 1), **counts)
+    if logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
+        for received, outcome in zip(batch, outcomes, strict=True):
+            with traced(received.traceparent):
+                log.debug(
+                    "command_handled",
+                    type=received.command.type,
+                    room_id=str(received.command.room_id),
+                    user_id=str(received.command.user_id),
+                    outcome=_name(outcome),
+                )
+
+
+def _name(outcome: Outcome) -> str:
+    return "unmoved" if outcome is None else type(outcome).__name__.lower()

@@ -1,0 +1,56 @@
+"""A room's log. Here alone entries are made, and their seq allotted."""
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chat_service.models import Entry, Room
+from chat_service.services.access import UnknownRoom
+from common.ids import now, uuid7
+from contracts.messages import EntryKind
+
+
+async def lock_rooms(session: AsyncSession, room_ids: Collection[UUID]) -> dict[UUID, Room]:
+    """Those of the rooms that exist, kept from everybody else until the transaction ends.
+
+    Whoever needs several takes them in one call: they are locked in the order of their ids, so nobody waits in a ring.
+    """
+    query = select(Room).where(Room.id.in_(room_ids), Room.deleted_at.is_(None)).order_by(Room.id).with_for_update()
+    return {room.id: room for room in await session.scalars(query)}
+
+
+async def lock_room(session: AsyncSession, room_id: UUID) -> Room:
+    """Raises `UnknownRoom`."""
+    rooms = await lock_rooms(session, [room_id])
+    if room_id not in rooms:
+        raise UnknownRoom
+    return rooms[room_id]
+
+
+def append(
+    session: AsyncSession,
+    room: Room,
+    kind: EntryKind,
+    actor_id: UUID,
+    data: dict[str, Any],
+    *,
+    id: UUID | None = None,
+    command_id: UUID | None = None,
+) -> Entry:
+    """Add an entry to a room that the caller has locked, or just made, in the caller's transaction."""
+    room.head += 1
+    entry = Entry(
+        id=id or uuid7(),
+        room_id=room.id,
+        seq=room.head,
+        kind=kind,
+        actor_id=actor_id,
+        command_id=command_id,
+        at=now(),
+        data=data,
+    )
+    session.add(entry)
+    return entry
