@@ -2,36 +2,32 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import Iterator
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from tests.support.servers.provision import start_postgresql, start_rabbitmq
+from tests.support.servers.provision import POSTGRESQL, RABBITMQ, Kind, running
 from tests.support.servers.server import OwnServer
+
+
+def pytest_configure() -> None:
+    # a run that is told to end ends what it has started, as on Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def rabbitmq_url() -> Iterator[str]:
     """`amqp://…` of a broker that all tests share: give exchanges and queues names of your own."""
-    if address := os.environ.get("PARLEY_TEST_BROKER_URL"):
-        yield address
-        return
-    server = start_rabbitmq()
-    yield server.url
-    server.close()
+    yield from _shared(RABBITMQ)
 
 
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
     """`postgresql://…` of a server that all tests share, for an account that may create databases."""
-    if address := os.environ.get("PARLEY_TEST_DATABASE_URL"):
-        yield address
-        return
-    server = start_postgresql()
-    yield server.url
-    server.close()
+    yield from _shared(POSTGRESQL)
 
 
 @pytest.fixture
@@ -48,17 +44,23 @@ def postgresql_database(postgresql_url: str) -> Iterator[str]:
 @pytest.fixture
 def own_rabbitmq() -> Iterator[OwnServer]:
     """A broker of the test's own, to stop, kill and start."""
-    server = start_rabbitmq()
-    yield OwnServer(server)
-    server.close()
+    with running(RABBITMQ) as server:
+        yield OwnServer(server)
 
 
 @pytest.fixture
 def own_postgresql() -> Iterator[OwnServer]:
     """A database server of the test's own, to stop, kill and start. Its `url` is `postgresql://…`."""
-    server = start_postgresql()
-    yield OwnServer(server)
-    server.close()
+    with running(POSTGRESQL) as server:
+        yield OwnServer(server)
+
+
+def _shared(kind: Kind) -> Iterator[str]:
+    if address := os.environ.get(kind.variable):
+        yield address
+        return
+    with running(kind) as server:
+        yield server.url
 
 
 async def _execute(url: str, statement: str) -> None:

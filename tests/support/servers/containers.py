@@ -1,6 +1,6 @@
 """Servers in containers, where a Docker engine answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import docker
@@ -13,28 +13,35 @@ class Container(Server):
     """One container, whose port is published on a port of 127.0.0.1 that it keeps."""
 
     def __init__(
-        self, image: str, environment: dict[str, str], ports: dict[int, int], url: str, serves: Callable[[], bool]
+        self,
+        image: str,
+        command: Sequence[str],
+        environment: dict[str, str],
+        ports: dict[int, int],
+        url: str,
+        serves: Callable[[], bool],
     ) -> None:
         """`ports` maps those inside to those on this machine. Raises DockerException: no engine, or no such image."""
         self.url = url
         self._serves = serves
-        self._client = docker.from_env(timeout=60)
+        self._client = docker.from_env()
         try:
-            _have(self._client, image)
+            _pull_if_missing(self._client, image)
             self._container: Any = self._client.containers.create(
                 image,
+                list(command),
                 environment=environment,
                 ports={f"{inside}/tcp": ("127.0.0.1", outside) for inside, outside in ports.items()},
                 hostname="parley-test",  # RabbitMQ keeps its data under the host's name
                 labels={"parley": "test"},
             )
-        except DockerException:
+        except BaseException:
             self._client.close()
             raise
 
     def start(self) -> None:
         self._container.start()
-        wait_until(self._serves, self._alive, self._container.name)
+        wait_until(self._serves, self._alive, self._log_tail)
 
     def stop(self) -> None:
         self._container.stop(timeout=30)
@@ -51,8 +58,26 @@ class Container(Server):
         self._container.reload()
         return bool(self._container.status == "running")
 
+    def _log_tail(self) -> str:
+        return str(self._container.logs(tail=30).decode(errors="replace"))
 
-def _have(client: Any, image: str) -> None:
+
+def has_image(image: str) -> bool:
+    """Whether a Docker engine answers that has the image or can pull it."""
+    try:
+        client = docker.from_env()
+    except DockerException:
+        return False
+    try:
+        _pull_if_missing(client, image)
+    except DockerException:
+        return False
+    finally:
+        client.close()
+    return True
+
+
+def _pull_if_missing(client: Any, image: str) -> None:
     try:
         client.images.get(image)
     except DockerException:

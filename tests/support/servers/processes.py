@@ -6,6 +6,7 @@ import signal
 import subprocess
 import tempfile
 from abc import abstractmethod
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,10 +16,9 @@ ENDS_WITHIN_S = 30
 
 
 class Process(Server):
-    """One server process, in a session of its own so that all its children can be ended with it."""
+    """One server process, in a session of its own: what the terminal sends (Ctrl-C) does not reach it."""
 
     def __init__(self, name: str) -> None:
-        self.name = name
         # not pytest's folder: a server that must not be root could not get in there
         self.folder = Path(tempfile.mkdtemp(prefix=f"parley-{name}-"))
         self._process: subprocess.Popen[bytes] | None = None
@@ -32,33 +32,25 @@ class Process(Server):
     @abstractmethod
     def serves(self) -> bool: ...
 
+    @property
+    @abstractmethod
+    def stop_signal(self) -> signal.Signals: ...
+
     def start(self) -> None:
-        with (self.folder / "output").open("ab") as output:
-            self._process = subprocess.Popen(
-                self.command(),
-                env={**os.environ, **self.environment()},
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        try:
-            wait_until(self.serves, lambda: self._process is not None and self._process.poll() is None, self.name)
-        except RuntimeError as error:
-            tail = (self.folder / "output").read_text(errors="replace")[-2000:]
-            raise RuntimeError(f"{error}:\n{tail}") from None
+        process = self._process = self.spawn(self.command())
+        wait_until(self.serves, lambda: process.poll() is None, self.output)
 
     def stop(self) -> None:
-        self._signal(self.stop_signal())
+        self._signal(self.stop_signal)
         if self._process is not None:
-            try:
-                self._process.wait(ENDS_WITHIN_S)
-            except subprocess.TimeoutExpired:
-                self.kill()
+            self._process.wait(ENDS_WITHIN_S)
 
     def kill(self) -> None:
+        children = self._children()
         self._signal(signal.SIGKILL)
+        for child in children:  # they would notice and end, but a little too late for the next start
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
 
@@ -66,10 +58,29 @@ class Process(Server):
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def stop_signal(self) -> signal.Signals:
-        return signal.SIGTERM
+    def spawn(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        """One of the server's programs, in its folder and with its environment."""
+        with (self.folder / "output").open("ab") as output:
+            return subprocess.Popen(
+                command,
+                env={**os.environ, **self.environment()},
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def output(self) -> str:
+        """The end of what its programs have written."""
+        return (self.folder / "output").read_text(errors="replace")[-2000:]
 
     def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, number)
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, number)
+
+    def _children(self) -> list[int]:
+        if self._process is None or self._process.poll() is not None:
+            return []
+        pid = self._process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -1,69 +1,74 @@
-"""Where a server comes from: a Docker engine, else this machine's programs, else its packages, else a clear word."""
+"""Where a server comes from: a Docker engine that has the image, else this machine's own program, else a clear word."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from docker.errors import DockerException
 
-from tests.support.servers import packages, postgresql, rabbitmq
+from tests.support.servers import postgresql, rabbitmq
 from tests.support.servers.server import Server
 
 
-def start_rabbitmq() -> Server:
-    return _start(
-        "RabbitMQ",
-        "PARLEY_TEST_BROKER_URL",
-        rabbitmq.container,
-        rabbitmq.find_program,
-        rabbitmq.RabbitMQProcess,
-        rabbitmq.PACKAGE,
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the ways to a server of one kind are. `variable` names one that is running; `package` is Debian's."""
+
+    name: str
+    variable: str
+    image: str
+    container: Callable[[], Server]
+    find_program: Callable[[], Path | None]
+    process: Callable[[Path], Server]
+    package: str
+
+
+RABBITMQ = Kind(
+    "RabbitMQ",
+    "PARLEY_TEST_BROKER_URL",
+    rabbitmq.IMAGE,
+    rabbitmq.container,
+    rabbitmq.find_program,
+    rabbitmq.RabbitMQProcess,
+    "rabbitmq-server",
+)
+POSTGRESQL = Kind(
+    "PostgreSQL",
+    "PARLEY_TEST_DATABASE_URL",
+    postgresql.IMAGE,
+    postgresql.container,
+    postgresql.find_program,
+    postgresql.PostgreSQLProcess,
+    "postgresql",
+)
+
+
+def advice(kind: Kind) -> str:
+    """What to do where there is no way to a server."""
+    return (
+        f"The tests need a {kind.name} server. Start Docker, or install {kind.name} (on Debian or Ubuntu: apt-get "
+        f"install {kind.package}), or name one that may be filled with test data in {kind.variable}."
     )
 
 
-def start_postgresql() -> Server:
-    return _start(
-        "PostgreSQL",
-        "PARLEY_TEST_DATABASE_URL",
-        postgresql.container,
-        postgresql.find_program,
-        postgresql.PostgreSQLProcess,
-        postgresql.PACKAGE,
-    )
-
-
-def _start(
-    name: str,
-    variable: str,
-    container: Callable[[], Server],
-    find_program: Callable[[], Path | None],
-    process: Callable[[Path], Server],
-    package: str,
-) -> Server:
-    server = _container(container) or _process(find_program, process, package)
-    if server is None:
-        pytest.exit(
-            f"The tests need a {name} server. Start Docker, or install {name} (on Debian or Ubuntu: apt-get install "
-            f"{package}), or name one that may be filled with test data in {variable}.",
-            returncode=1,
-        )
+@contextmanager
+def running(kind: Kind) -> Iterator[Server]:
+    """A server of its own, that leaves nothing behind. Without a way to one, the whole test run ends."""
+    server = _new(kind)
     try:
         server.start()
-    except BaseException:
+        yield server
+    finally:
         server.close()
-        raise
-    return server
 
 
-def _container(container: Callable[[], Server]) -> Server | None:
+def _new(kind: Kind) -> Server:
     try:
-        return container()
+        return kind.container()
     except DockerException:
-        return None
-
-
-def _process(find_program: Callable[[], Path | None], process: Callable[[Path], Server], package: str) -> Server | None:
-    if find_program() is None and packages.can_install():
-        packages.install(package)
-    program = find_program()
-    return process(program) if program is not None else None
+        program = kind.find_program()
+    if program is None:
+        pytest.exit(advice(kind), returncode=1)
+    return kind.process(program)

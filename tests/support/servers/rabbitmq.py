@@ -12,7 +12,6 @@ from tests.support.servers.processes import Process
 from tests.support.servers.server import free_port
 
 IMAGE = "rabbitmq:4-management"
-PACKAGE = "rabbitmq-server"
 
 _PROGRAMS = (Path("/usr/lib/rabbitmq/bin/rabbitmq-server"), Path("/opt/rabbitmq/sbin/rabbitmq-server"))
 
@@ -27,9 +26,13 @@ def find_program() -> Path | None:
 def container() -> Container:
     port = free_port()
     user, password = "parley", uuid4().hex
-    environment = {"RABBITMQ_DEFAULT_USER": user, "RABBITMQ_DEFAULT_PASS": password}
+    environment = {
+        "RABBITMQ_DEFAULT_USER": user,
+        "RABBITMQ_DEFAULT_PASS": password,
+        "RABBITMQ_ENABLED_PLUGINS_FILE": "/dev/null",  # plug-ins take seconds to start
+    }
     url = f"amqp://{user}:{password}@127.0.0.1:{port}/"
-    return Container(IMAGE, environment, {5672: port}, url, lambda: speaks_amqp(port))
+    return Container(IMAGE, ["rabbitmq-server"], environment, {5672: port}, url, lambda: speaks_amqp(port))
 
 
 class RabbitMQProcess(Process):
@@ -61,26 +64,27 @@ class RabbitMQProcess(Process):
             "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq"),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
             "RABBITMQ_PID_FILE": str(self.folder / "pid"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
             "ERL_EPMD_PORT": str(self._epmd_port),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-start_epmd false",
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
         }
+
+    @property
+    def stop_signal(self) -> signal.Signals:
+        return signal.SIGTERM
 
     def start(self) -> None:
         if self._epmd is None:
-            # its own, in the foreground: the one that Erlang starts by itself outlives everything
-            self._epmd = subprocess.Popen(
-                [shutil.which("epmd") or "epmd", "-port", str(self._epmd_port)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+            # its own port mapper, in the foreground: the one that Erlang starts by itself outlives everything
+            self._epmd = self.spawn([shutil.which("epmd") or "epmd"])
         super().start()
 
     def close(self) -> None:
-        super().close()
+        self.kill()
         if self._epmd is not None:
-            self._epmd.send_signal(signal.SIGKILL)
+            self._epmd.kill()
             self._epmd.wait()
+        super().close()
 
     def serves(self) -> bool:
         return speaks_amqp(self._port)

@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-PATIENCE_S = 90
+STARTS_WITHIN_S = 50
 
 
 class Server(ABC):
@@ -59,12 +59,12 @@ def free_port() -> int:
         return port
 
 
-def wait_until(serves: Callable[[], bool], alive: Callable[[], bool], name: str) -> None:
-    """Raises RuntimeError if the server ends, or does not serve in time."""
-    deadline = time.monotonic() + PATIENCE_S
+def wait_until(serves: Callable[[], bool], alive: Callable[[], bool], output: Callable[[], str]) -> None:
+    """Raises RuntimeError, with the server's output, if it ends or does not serve in time."""
+    deadline = time.monotonic() + STARTS_WITHIN_S
     while not serves():
         if not alive():
-            raise RuntimeError(f"{name} ended while it was starting")
+            raise RuntimeError(f"the server ended while it was starting:\n{output()}")
         if time.monotonic() > deadline:
-            raise RuntimeError(f"{name} did not serve within {PATIENCE_S} s")
-        time.sleep(0.1)
+            raise RuntimeError(f"the server did not serve within {STARTS_WITHIN_S} s:\n{output()}")
+        time.sleep(0.05)
