@@ -35,7 +35,7 @@ class Members:
             query = query.where(Member.user_id > after)
         async with self._database.read() as session:
             await see_room(session, room_id, user_id, Action.READ)
-            found = (await session.execute(query.order_by(Member.user_id).limit(limit + 1))).tuples().all()
+            found = (await session.execute(query.order_by(Member.user_id).limit(limit + 1))).all()
         page = found[:limit]
         return page, page[-1][1].id if len(found) > limit else None
 
