@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from common.logging import Format, Level
 
-_PLACEHOLDERS = ("change", "replace", "secret", "password", "example", "placeholder", "todo", "xxx")
+_PLACEHOLDERS = ("change", "replace", "secret", "password", "example", "placeholder", "todo", "xxxxxx")
 _MIN_SECRET_LENGTH = 16
 
 

@@ -51,8 +51,8 @@ def configure_logging(level: Level, format: Format) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # their INFO lines repeat ours, or carry request addresses
-    for name in ("aio_pika", "aiormq", "httpx", "httpcore", "sqlalchemy", "alembic", "aiosqlite"):
+    # their INFO lines repeat ours, or carry whole addresses
+    for name in ("uvicorn.error", "aio_pika", "aiormq", "httpx", "httpcore", "sqlalchemy", "alembic", "aiosqlite"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -6,13 +6,15 @@ import sys
 import chat_service.migrations
 import user_service.migrations
 from common.config import load_settings
+from common.folder_lock import FolderInUse, locked_folder
 from common.logging import configure_logging
 from common.server import serve
 from contracts.topology import EXCHANGES, QUEUES
+from gateway_ws.protocol import UVICORN_OPTIONS
 from messaging.bus import Binding, Topology
 from messaging.in_process import InProcessBus
 from standalone.config import Settings
-from standalone.data_folder import DataFolder, DataFolderInUse
+from standalone.data_folder import DataFolder
 from standalone.main import create_app
 
 
@@ -21,9 +23,9 @@ def main() -> None:
     configure_logging(settings.log_level, settings.log_format)
     data = DataFolder(settings.data_dir)
     try:
-        with data.locked():
+        with locked_folder(data.path):
             _run(settings, data)
-    except (DataFolderInUse, OSError) as error:
+    except (FolderInUse, OSError) as error:
         sys.exit(str(error))
 
 
@@ -35,18 +37,19 @@ def _run(settings: Settings, data: DataFolder) -> None:
     bus = InProcessBus(topology)
     _say("Starting user_service, chat_service, gateway_ws and bloom_service ...")
     serve(
-        create_app(settings, data, bus),
+        create_app(data, bus),
         bus,
         host=settings.host,
         port=settings.port,
         listening=lambda address: _say(f"Parley is ready: {address}"),
+        **UVICORN_OPTIONS,
     )
     _say("Parley has ended.")
 
 
 async def _migrate(data: DataFolder) -> None:
-    await user_service.migrations.upgrade(data.database_url("user_service"))
-    await chat_service.migrations.upgrade(data.database_url("chat_service"))
+    await user_service.migrations.upgrade(data.database_url("user_service").get_secret_value())
+    await chat_service.migrations.upgrade(data.database_url("chat_service").get_secret_value())
 
 
 def _say(line: str) -> None:

@@ -1,39 +1,25 @@
 """The folder in which everything is kept."""
 
-import fcntl
 import os
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+
+from pydantic import SecretStr
 
 _SECRET_BYTES = 32
 
 
-class DataFolderInUse(Exception):
-    """Another process works on the folder."""
-
-
 class DataFolder:
+    """An absolute path, and what stands there. The folder exists."""
+
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other processes out. Makes the folder if there is none. Raises `DataFolderInUse`, OSError."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.path / "lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise DataFolderInUse(f"Another Parley is working on {self.path}.") from None
-            yield
+    def database_url(self, service: str) -> SecretStr:
+        return SecretStr(f"sqlite+aiosqlite:///{self.path / service}.db")
 
-    def database_url(self, service: str) -> str:
-        return f"sqlite+aiosqlite:///{self.path / service}.db"
-
-    def secret(self, name: str) -> str:
+    def secret(self, name: str) -> SecretStr:
         """The secret of that name, 32 random bytes in base64url: made at the first call, the same ever after."""
         file = self.path / name
         if not file.exists():
@@ -48,4 +34,4 @@ class DataFolder:
             folder = os.open(self.path, os.O_RDONLY)
             os.fsync(folder)
             os.close(folder)
-        return file.read_text()
+        return SecretStr(file.read_text())

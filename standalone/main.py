@@ -3,40 +3,37 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import chat_service.main
-import gateway_ws.config
-import gateway_ws.main
 import httpx
 from fastapi import FastAPI
 
 import bloom_service.config
 import bloom_service.main
 import chat_service.config
+import chat_service.main
+import gateway_ws.config
+import gateway_ws.main
 import user_service.config
 import user_service.main
 from common.health import Check
 from messaging.bus import Bus
-from standalone.config import Settings
 from standalone.data_folder import DataFolder
 from standalone.origin import new_origin
 
 
-def create_app(settings: Settings, data: DataFolder, bus: Bus) -> FastAPI:
+def create_app(data: DataFolder, bus: Bus) -> FastAPI:
     """All four services on `data`'s migrated databases, each with its own middleware, behind one origin.
 
     Between services HTTP goes from application to application without a socket. Whoever composes it starts and stops
     `bus`.
     """
-    common = {"host": settings.host, "port": settings.port}
     service_token = data.secret("service_token")
 
     bloom = bloom_service.main.create_app(
-        bloom_service.config.Settings(**common, service_token=service_token, data_dir=data.path / "bloom_service"),
+        bloom_service.config.Settings(service_token=service_token, data_dir=data.path / "bloom_service"),
         bus,
     )
     user = user_service.main.create_app(
         user_service.config.Settings(
-            **common,
             database_url=data.database_url("user_service"),
             service_token=service_token,
             signing_key=data.secret("signing_key"),
@@ -46,14 +43,12 @@ def create_app(settings: Settings, data: DataFolder, bus: Bus) -> FastAPI:
         _client(bloom),
     )
     chat = chat_service.main.create_app(
-        chat_service.config.Settings(
-            **common, database_url=data.database_url("chat_service"), service_token=service_token
-        ),
+        chat_service.config.Settings(database_url=data.database_url("chat_service"), service_token=service_token),
         bus,
         _client(user),
     )
     gateway = gateway_ws.main.create_app(
-        gateway_ws.config.Settings(**common, service_token=service_token), bus, _client(chat), _client(user)
+        gateway_ws.config.Settings(service_token=service_token), bus, _client(chat), _client(user)
     )
 
     services = {"bloom_service": bloom, "user_service": user, "chat_service": chat, "gateway_ws": gateway}

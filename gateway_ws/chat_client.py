@@ -1,0 +1,57 @@
+"""What the gateway asks of chat_service over HTTP."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+import httpx
+from pydantic import ValidationError
+
+from common.tracing import current_traceparent
+from contracts.internal_http import CatchUp, CatchUpRequest, Entries, EntriesRequest, RoomIds
+
+_TIMEOUT_S = 5.0
+
+
+class ChatUnavailable(Exception):
+    """chat_service can't be reached, or has no answer now."""
+
+
+class ChatClient:
+    """`client`'s base URL is chat_service's. All methods raise `ChatUnavailable`."""
+
+    def __init__(self, client: httpx.AsyncClient, service_token: str) -> None:
+        self._client = client
+        self._service_token = service_token
+
+    async def room_ids(self, user_id: UUID) -> list[UUID]:
+        return RoomIds.model_validate_json(await self._ask("GET", f"/internal/v1/users/{user_id}/rooms")).room_ids
+
+    async def catch_up(self, user_id: UUID, resume: Mapping[UUID, int], limit: int) -> CatchUp:
+        body = CatchUpRequest(resume=dict(resume), limit=limit).model_dump_json()
+        return CatchUp.model_validate_json(await self._ask("POST", f"/internal/v1/users/{user_id}/catch_up", body))
+
+    async def entries(self, after: Mapping[UUID, int], limit: int) -> Entries:
+        body = EntriesRequest(after=dict(after), limit=limit).model_dump_json()
+        return Entries.model_validate_json(await self._ask("POST", "/internal/v1/rooms/entries", body))
+
+    async def missing(self) -> str | None:
+        """What keeps chat_service from being asked, for `/readyz`."""
+        try:
+            response = await self._client.get("/healthz", timeout=1.0)
+            response.raise_for_status()
+        except httpx.HTTPError:
+            return "chat_service can't be reached"
+        return None
+
+    async def _ask(self, method: str, path: str, body: str | None = None) -> bytes:
+        headers = {
+            "Authorization": f"Bearer {self._service_token}",
+            "Content-Type": "application/json",
+            "traceparent": current_traceparent(),
+        }
+        try:
+            response = await self._client.request(method, path, content=body, headers=headers, timeout=_TIMEOUT_S)
+            response.raise_for_status()
+        except (httpx.HTTPError, ValidationError) as error:
+            raise ChatUnavailable(type(error).__name__) from error
+        return response.content

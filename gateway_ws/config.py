@@ -1,0 +1,37 @@
+"""What gateway_ws is told."""
+
+from pydantic import Field, SecretStr
+
+from common.config import Secret
+from common.config import Settings as CommonSettings
+
+
+class Settings(CommonSettings):
+    """What the application needs, however it is composed. Times are in seconds.
+
+    `max_unsent_bytes` bounds what waits for one connection; passing news is dropped from half of that on.
+    `max_stall` is how long a connection's socket may take nothing at all. `replay_limit` bounds the entries replayed
+    per room on a resume.
+    """
+
+    port: int = 8003
+    service_token: Secret
+    hello_timeout: float = 10.0
+    frames_per_second: float = Field(default=50.0, gt=0)
+    frames_burst: int = Field(default=200, gt=0)
+    max_refused_frames: int = Field(default=100, gt=0)
+    max_unsent_bytes: int = Field(default=1024 * 1024, gt=0)
+    max_stall: float = 30.0
+    command_timeout: float = 30.0
+    token_warning: float = 60.0
+    replay_limit: int = Field(default=200, ge=1, le=1000)
+    hole_patience: float = 0.05
+    sweep_interval: float = 10.0
+
+
+class ProcessSettings(Settings):
+    """What it needs besides when it runs as a process of its own."""
+
+    broker_url: SecretStr
+    chat_service_url: str
+    user_service_url: str

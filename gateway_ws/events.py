@@ -1,0 +1,139 @@
+"""What arrives from the bus, and what becomes of it."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from uuid import UUID
+
+import structlog
+
+from contracts.envelope import InvalidEnvelope, decode
+from contracts.frames import Ack, ErrorCode, ReadMoved, TypingChanged
+from contracts.messages import (
+    CommandAccepted,
+    CommandRefused,
+    MemberAdded,
+    Payload,
+    RoomEntry,
+    RoomRead,
+    RoomTyping,
+    SessionRevoked,
+)
+from gateway_ws.commands import PendingCommands
+from gateway_ws.connection import Connection
+from gateway_ws.entrance import Entrance
+from gateway_ws.framing import event_frame
+from gateway_ws.hub import Hub, Prepared
+from gateway_ws.protocol import text_frame
+from gateway_ws.repair import Repair
+from gateway_ws.sessions import Sessions
+from messaging.bus import Delivery
+
+log = structlog.get_logger(__name__)
+
+
+class Events:
+    """Handles the batches of this gateway's queue. Nothing in here waits for a connection."""
+
+    def __init__(
+        self, hub: Hub, sessions: Sessions, pending: PendingCommands, entrance: Entrance, repair: Repair
+    ) -> None:
+        self._hub = hub
+        self._sessions = sessions
+        self._pending = pending
+        self._entrance = entrance
+        self._repair = repair
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            try:
+                envelopes = decode(delivery.body, delivery.content_type)
+            except InvalidEnvelope as error:
+                log.warning("message_not_understood", type=delivery.type, id=delivery.id, reason=str(error))
+                continue
+            for envelope in envelopes:
+                self._take(envelope.payload)
+
+    def take_entry(self, entry: RoomEntry) -> None:
+        """An entry, from the bus or fetched: it is committed, so its sender can be answered, even across a hole.
+
+        One that is known already comes again because its command did; a reply answers that.
+        """
+        if entry.command_id is not None and not self._hub.knows(entry):
+            sender = self._pending.resolve(entry.actor_id, entry.command_id)
+            if sender is not None:
+                message_id = entry.data.get("message_id")
+                sender.send(
+                    Ack(
+                        id=entry.command_id,
+                        room_id=entry.room_id,
+                        seq=entry.seq,
+                        message_id=message_id,
+                        at=entry.at,
+                        duplicate=False,
+                    )
+                )
+        if self._hub.offer(Prepared(entry, event_frame(entry))):
+            self._repair.hole_seen()
+
+    def reconcile(self) -> None:
+        """Messages were missed: have every connection's rooms looked up again."""
+        for connection in self._sessions.all():
+            self._start(self._entrance.reconcile(connection))
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _take(self, payload: Payload) -> None:
+        match payload:
+            case RoomEntry():
+                self.take_entry(payload)
+            case RoomRead(room_id=room_id, user_id=user_id, seq=seq):
+                frame = text_frame(ReadMoved(room_id=room_id, user_id=user_id, seq=seq).model_dump_json().encode())
+                for listener in self._connections(room_id):
+                    listener.deliver_news(frame)
+            case RoomTyping(room_id=room_id, user_id=user_id, on=on):
+                frame = text_frame(TypingChanged(room_id=room_id, user_id=user_id, on=on).model_dump_json().encode())
+                for listener in self._connections(room_id):
+                    if listener.user_id != user_id:
+                        listener.deliver_news(frame)
+            case MemberAdded(room_id=room_id, user_id=user_id, seq=seq):
+                for connection in self._sessions.of(user_id):
+                    self._start(self._entrance.add_room(connection, room_id, seq))
+            case CommandAccepted():
+                self._accepted(payload)
+            case CommandRefused():
+                self._refused(payload)
+            case SessionRevoked(user_id=user_id, session_id=session_id):
+                self._sessions.revoke(user_id, session_id)
+            case _:
+                log.warning("message_not_for_gateways", type=payload.type)
+
+    def _connections(self, room_id: UUID) -> tuple[Connection, ...]:
+        return tuple(listener for listener in self._hub.listeners(room_id) if isinstance(listener, Connection))
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _accepted(self, accepted: CommandAccepted) -> None:
+        sender = self._pending.resolve(accepted.user_id, accepted.command_id)
+        if sender is not None:
+            sender.send(
+                Ack(
+                    id=accepted.command_id,
+                    room_id=accepted.room_id,
+                    seq=accepted.seq,
+                    message_id=accepted.message_id,
+                    at=accepted.at,
+                    duplicate=True,
+                )
+            )
+
+    def _refused(self, refused: CommandRefused) -> None:
+        sender = self._pending.resolve(refused.user_id, refused.command_id)
+        if sender is not None:
+            sender.error(ErrorCode(refused.code), refused.detail, refused.command_id)

@@ -1,0 +1,180 @@
+"""One function per client frame."""
+
+from contextlib import suppress
+from uuid import UUID
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from common.ids import now, uuid7
+from common.text import MAX_MESSAGE_CHARACTERS, no_nul
+from common.tokens import Claims, InvalidToken, KeysUnavailable, TokenVerifier
+from common.tracing import current_traceparent, traced
+from contracts.envelope import Envelope, encode
+from contracts.frames import CLIENT_FRAME, CloseCode, ErrorCode, Hello, Read, Refresh, Send, Typing
+from contracts.messages import MarkRead, RoomTyping, SendMessage
+from contracts.topology import ROOMS, shard
+from gateway_ws.chat_client import ChatUnavailable
+from gateway_ws.commands import CommandPublisher, PendingCommands
+from gateway_ws.connection import Connection
+from gateway_ws.entrance import Entrance
+from gateway_ws.hub import Hub
+from gateway_ws.sessions import Sessions
+from messaging.bus import Bus, Message, PublishError
+
+_RETRY_AFTER_S = 1.0
+
+ClientFrame = Hello | Send | Read | Typing | Refresh
+
+
+class BadFrame(Exception):
+    """Not a frame of the interface. `id` is the command's, where one can be made out."""
+
+    def __init__(self, detail: str, id: UUID | None) -> None:
+        super().__init__(detail)
+        self.id = id
+
+
+def parse(text: str) -> ClientFrame:
+    """Raises `BadFrame`."""
+    try:
+        return CLIENT_FRAME.validate_json(text)
+    except ValidationError as error:
+        fault = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        raise BadFrame(f"{where}: {fault['msg']}" if where else fault["msg"], _id_in(text)) from None
+
+
+def _id_in(text: str) -> UUID | None:
+    try:
+        frame = from_json(text)
+        return UUID(frame["id"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+class Handlers:
+    def __init__(
+        self,
+        *,
+        gateway_id: str,
+        bus: Bus,
+        hub: Hub,
+        sessions: Sessions,
+        verifier: TokenVerifier,
+        entrance: Entrance,
+        pending: PendingCommands,
+        publisher: CommandPublisher,
+    ) -> None:
+        self._gateway_id = gateway_id
+        self._bus = bus
+        self._hub = hub
+        self._sessions = sessions
+        self._verifier = verifier
+        self._entrance = entrance
+        self._pending = pending
+        self._publisher = publisher
+
+    async def hello(self, connection: Connection, frame: Hello) -> bool:
+        """The first frame. Says whether the connection is in; if not, it has been closed with the reason."""
+        claims = await self._claims(connection, frame.token)
+        if claims is None:
+            return False
+        if self._sessions.is_revoked(claims.user_id, claims.session_id):
+            connection.close(CloseCode.SESSION_REVOKED, "session revoked")
+            return False
+        connection.claims = claims
+        self._sessions.add(connection)
+        try:
+            await self._entrance.welcome(connection, frame.resume)
+        except ChatUnavailable:
+            connection.error(ErrorCode.UNAVAILABLE, "The rooms can't be had right now.", retry_after=_RETRY_AFTER_S)
+            connection.close(CloseCode.SERVICE_RESTART, "rooms unavailable")
+            return False
+        return True
+
+    async def handle(self, connection: Connection, frame: ClientFrame) -> None:
+        """Any later frame."""
+        with traced(None):
+            match frame:
+                case Send():
+                    self._send(connection, frame)
+                case Read():
+                    self._read(connection, frame)
+                case Typing():
+                    await self._typing(connection, frame)
+                case Refresh():
+                    await self._refresh(connection, frame)
+                case Hello():
+                    connection.error(ErrorCode.BAD_FRAME, "hello was said already")
+
+    def _send(self, connection: Connection, frame: Send) -> None:
+        if len(frame.text) > MAX_MESSAGE_CHARACTERS:
+            detail = f"A message may have up to {MAX_MESSAGE_CHARACTERS} characters."
+            connection.error(ErrorCode.TOO_LONG, detail, frame.id)
+            return
+        try:
+            no_nul(frame.text)
+        except ValueError as error:
+            connection.error(ErrorCode.BAD_FRAME, f"send.text: {error}", frame.id)
+            return
+        self._pending.add(frame.id, connection)
+        self._publisher.submit(
+            SendMessage(
+                command_id=frame.id,
+                user_id=connection.user_id,
+                room_id=frame.room_id,
+                text=frame.text,
+                reply_to=frame.reply_to,
+                gateway_id=self._gateway_id,
+            )
+        )
+
+    def _read(self, connection: Connection, frame: Read) -> None:
+        if self._is_member(connection, frame.room_id):
+            self._publisher.submit(MarkRead(user_id=connection.user_id, room_id=frame.room_id, seq=frame.seq))
+
+    async def _typing(self, connection: Connection, frame: Typing) -> None:
+        if not self._is_member(connection, frame.room_id):
+            return
+        news = RoomTyping(room_id=frame.room_id, user_id=connection.user_id, on=frame.on)
+        envelope = Envelope(news, str(uuid7()), now(), current_traceparent())
+        body, content_type = encode([envelope])
+        key = shard(frame.room_id)
+        with suppress(PublishError):  # passing news
+            await self._bus.publish([Message(ROOMS, key, body, news.type, envelope.id, content_type, durable=False)])
+
+    async def _refresh(self, connection: Connection, frame: Refresh) -> None:
+        try:
+            claims = await self._verifier.verify(frame.token)
+        except InvalidToken as error:
+            connection.error(ErrorCode.UNAUTHORIZED, str(error))
+            return
+        except KeysUnavailable:
+            connection.error(ErrorCode.UNAVAILABLE, "Tokens can't be verified.", retry_after=_RETRY_AFTER_S)
+            return
+        if claims.user_id != connection.user_id:
+            connection.error(ErrorCode.UNAUTHORIZED, "This is another user's token.")
+            return
+        if self._sessions.is_revoked(claims.user_id, claims.session_id):
+            connection.close(CloseCode.SESSION_REVOKED, "session revoked")
+            return
+        connection.claims = claims
+        connection.warned_of_expiry = False
+
+    def _is_member(self, connection: Connection, room_id: UUID) -> bool:
+        if self._hub.listening(connection, room_id):
+            return True
+        connection.error(ErrorCode.NOT_A_MEMBER, "You are not a member of this room.")
+        return False
+
+    async def _claims(self, connection: Connection, token: str) -> Claims | None:
+        try:
+            return await self._verifier.verify(token)
+        except InvalidToken as error:
+            connection.error(ErrorCode.UNAUTHORIZED, str(error))
+            connection.close(CloseCode.UNAUTHORIZED, "unauthorized")
+        except KeysUnavailable:
+            connection.error(ErrorCode.UNAVAILABLE, "Tokens can't be verified.", retry_after=_RETRY_AFTER_S)
+            connection.close(CloseCode.SERVICE_RESTART, "tokens can't be verified")
+        return None

@@ -1,0 +1,139 @@
+"""The application: what it is made of, and what runs beside it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import httpx
+import structlog
+from fastapi import FastAPI
+
+from common.app import new_app
+from common.ids import uuid7
+from common.tokens import TokenVerifier, fetch_keys_over_http
+from contracts.frames import ErrorCode, Limits
+from contracts.messages import SendMessage, SessionRevoked
+from contracts.topology import EVENTS, EVERYBODY, MEMBERS, REPLIES
+from gateway_ws.chat_client import ChatClient, ChatUnavailable
+from gateway_ws.commands import Command, CommandPublisher, PendingCommands
+from gateway_ws.config import Settings
+from gateway_ws.connection import Flusher
+from gateway_ws.entrance import Entrance
+from gateway_ws.events import Events
+from gateway_ws.handlers import Handlers
+from gateway_ws.hub import Hub
+from gateway_ws.repair import Repair
+from gateway_ws.router import Gateway, router
+from gateway_ws.sessions import Sessions
+from gateway_ws.shards import Shards
+from messaging.bus import Binding, Bus
+
+NAME = "gateway_ws"
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(
+    settings: Settings, bus: Bus, chat_service: httpx.AsyncClient, user_service: httpx.AsyncClient
+) -> FastAPI:
+    """The gateway. Whoever composes it starts and stops `bus`, and serves it with
+    `gateway_ws.protocol.UVICORN_OPTIONS`; the clients, whose base URLs are the services', are closed with it."""
+    gateway_id = f"gateway-{uuid7()}"
+    hub = Hub()
+    sessions = Sessions(settings.token_warning, settings.max_stall)
+    chat = ChatClient(chat_service, settings.service_token.get_secret_value())
+    verifier = TokenVerifier(fetch_keys_over_http(user_service))
+    pending = PendingCommands(settings.command_timeout)
+    limits = Limits(frames_per_second=settings.frames_per_second, frames_burst=settings.frames_burst)
+
+    async def on_reset() -> None:
+        """The queue was lost and made anew: whatever came meanwhile is looked up."""
+        events.reconcile()
+        await compare_heads()
+
+    async def compare_heads() -> None:
+        try:
+            await repair.compare_heads()
+        except ChatUnavailable as error:
+            log.warning("heads_not_compared", reason=str(error))
+
+    def not_published(command: Command) -> None:
+        if isinstance(command, SendMessage):
+            connection = pending.resolve(command.user_id, command.command_id)
+            if connection is not None:
+                connection.error(
+                    ErrorCode.UNAVAILABLE, "It may not have arrived: send it again.", command.command_id, 1
+                )
+
+    queue = bus.listen(
+        NAME,
+        [
+            Binding(MEMBERS, EVERYBODY),
+            Binding(REPLIES, gateway_id),
+            Binding(EVENTS, SessionRevoked.type),
+        ],
+        lambda deliveries: events(deliveries),
+        on_reset=on_reset,
+    )
+    shards = Shards(queue)
+    entrance = Entrance(hub, shards, chat, limits, settings.replay_limit)
+    repair = Repair(hub, chat, lambda entry: events.take_entry(entry), settings.hole_patience)
+    events = Events(hub, sessions, pending, entrance, repair)
+    publisher = CommandPublisher(bus, not_published)
+
+    async def sweep_each_second() -> None:
+        while True:
+            await asyncio.sleep(1)
+            sessions.sweep()
+            for connection, command_id in pending.expired():
+                connection.error(
+                    ErrorCode.UNAVAILABLE, "There was no answer: send it again.", command_id, retry_after=1
+                )
+
+    async def sweep_now_and_then() -> None:
+        while True:
+            await asyncio.sleep(settings.sweep_interval)
+            await compare_heads()
+            await shards.keep(hub.rooms())
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(work()) for work in (repair.run, sweep_each_second, sweep_now_and_then)]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            await publisher.close()
+            await events.close()
+            await chat_service.aclose()
+            await user_service.aclose()
+
+    async def broker_missing() -> str | None:
+        return None if bus.connected else "the broker can't be reached"
+
+    app = new_app(
+        NAME,
+        lifespan=lifespan,
+        routers=[router],
+        checks={"broker": broker_missing, "signing keys": verifier.missing, "chat_service": chat.missing},
+    )
+    app.state.gateway = Gateway(
+        settings=settings,
+        flusher=Flusher(),
+        hub=hub,
+        sessions=sessions,
+        handlers=Handlers(
+            gateway_id=gateway_id,
+            bus=bus,
+            hub=hub,
+            sessions=sessions,
+            verifier=verifier,
+            entrance=entrance,
+            pending=pending,
+            publisher=publisher,
+        ),
+    )
+    return app

@@ -1,0 +1,119 @@
+"""The uvicorn WebSocket protocol whose transport the gateway writes to itself.
+
+A broadcast is framed once, and the same bytes are written to every connection. What is used of uvicorn's class beyond
+its public face: `scope`, `transport`, `conn`, `queue`, `close_sent`, `close_timer`, `read_paused`.
+"""
+
+import struct
+from collections.abc import Callable
+from typing import Any, cast
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
+from websockets.protocol import State
+
+from contracts.frames import MAX_FRAME_BYTES, CloseCode
+
+EXTENSION = "parley.protocol"
+"""Where an application finds the protocol: `scope["extensions"][EXTENSION]`."""
+
+PING_INTERVAL_S = 20.0
+CLOSE_GRACE_S = 3.0
+"""How long a peer that was told the reason may take to leave."""
+
+
+def text_frame(payload: bytes) -> bytes:
+    """One whole, unmasked text frame (RFC 6455, section 5.2)."""
+    length = len(payload)
+    if length < 126:
+        return struct.pack("!BB", 0x81, length) + payload
+    if length < 65536:
+        return struct.pack("!BBH", 0x81, 126, length) + payload
+    return struct.pack("!BBQ", 0x81, 127, length) + payload
+
+
+class GatewayProtocol(WebSocketsSansIOProtocol):
+    """`on_pause`, `on_resume` and `on_shutdown` are called when the socket takes no more, takes more again, and when
+    the server is about to close."""
+
+    on_pause: Callable[[], None] | None = None
+    on_resume: Callable[[], None] | None = None
+    on_shutdown: Callable[[], None] | None = None
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if hasattr(self, "scope"):
+            cast(dict[str, Any], self.scope["extensions"])[EXTENSION] = self
+
+    @property
+    def is_open(self) -> bool:
+        return self.conn.state is State.OPEN and not self.transport.is_closing()
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What the socket has not taken yet."""
+        return self.transport.get_write_buffer_size()
+
+    def write_frames(self, frames: bytes) -> None:
+        """Write whole frames. To a connection that is closing, nothing is written."""
+        if self.is_open:
+            self.transport.write(frames)
+
+    def close_with(self, code: int, reason: str) -> None:
+        """Send a close frame, whatever is unsent, and cut the connection if the peer does not leave soon."""
+        if not self.is_open:
+            return
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.conn.send_close(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        # not close(), which would wait for ever for a peer that does not read
+        self.close_timer = self.loop.call_later(CLOSE_GRACE_S, self.transport.abort)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.on_pause is not None:
+            self.on_pause()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.on_resume is not None:
+            self.on_resume()
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
+            self.frames = []
+            self.conn.send_close(CloseCode.NOT_UTF8)
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self.transport.abort()
+
+    def shutdown(self) -> None:
+        if self.on_shutdown is not None:
+            self.on_shutdown()
+        super().shutdown()
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+UVICORN_OPTIONS: dict[str, Any] = {
+    "ws": GatewayProtocol,
+    "ws_max_size": MAX_FRAME_BYTES,
+    "ws_per_message_deflate": False,
+    "ws_ping_interval": PING_INTERVAL_S,
+    "ws_ping_timeout": PING_INTERVAL_S,
+}
+"""What uvicorn has to be told to serve the gateway."""

@@ -1,0 +1,112 @@
+"""`/ws`: the life of one connection."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from fastapi import APIRouter, WebSocket
+
+from contracts.frames import SUBPROTOCOL, CloseCode, ErrorCode, Hello
+from gateway_ws.config import Settings
+from gateway_ws.connection import Connection, Flusher
+from gateway_ws.handlers import BadFrame, ClientFrame, Handlers, parse
+from gateway_ws.hub import Hub
+from gateway_ws.protocol import EXTENSION
+from gateway_ws.rate import TokenBucket
+from gateway_ws.sessions import Sessions
+
+router = APIRouter()
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """What a connection needs; `app.state.gateway`."""
+
+    settings: Settings
+    flusher: Flusher
+    hub: Hub
+    sessions: Sessions
+    handlers: Handlers
+
+
+@router.websocket("/ws")
+async def serve(websocket: WebSocket) -> None:
+    """From the handshake to the end, however it ends. Served by `gateway_ws.protocol.GatewayProtocol` only.
+
+    The token comes in the first frame, so no cookie is looked at and any origin may connect.
+    """
+    gateway: Gateway = websocket.app.state.gateway
+    settings = gateway.settings
+    offered = websocket.scope["subprotocols"]
+    await websocket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in offered else None)
+    bucket = TokenBucket.full(settings.frames_per_second, settings.frames_burst, time.monotonic())
+    connection = Connection(
+        websocket.scope["extensions"][EXTENSION], gateway.flusher, bucket, settings.max_unsent_bytes
+    )
+    try:
+        if await _said_hello(websocket, connection, gateway):
+            await _converse(websocket, connection, gateway)
+    finally:
+        gateway.hub.leave_all(connection)
+        gateway.sessions.remove(connection)
+
+
+async def _said_hello(websocket: WebSocket, connection: Connection, gateway: Gateway) -> bool:
+    try:
+        async with asyncio.timeout(gateway.settings.hello_timeout):
+            text = await _receive(websocket, connection)
+    except TimeoutError:
+        connection.close(CloseCode.UNAUTHORIZED, "no hello in time")
+        return False
+    if text is None:
+        return False
+    try:
+        frame = parse(text)
+    except BadFrame as error:
+        connection.error(ErrorCode.BAD_FRAME, str(error), error.id)
+        frame = None
+    if not isinstance(frame, Hello):
+        connection.close(CloseCode.UNAUTHORIZED, "the first frame is hello")
+        return False
+    return await gateway.handlers.hello(connection, frame)
+
+
+async def _converse(websocket: WebSocket, connection: Connection, gateway: Gateway) -> None:
+    while (text := await _receive(websocket, connection)) is not None:
+        if not _may_go_on(connection, gateway.settings, text):
+            continue
+        try:
+            frame: ClientFrame = parse(text)
+        except BadFrame as error:
+            connection.error(ErrorCode.BAD_FRAME, str(error), error.id)
+            continue
+        await gateway.handlers.handle(connection, frame)
+
+
+async def _receive(websocket: WebSocket, connection: Connection) -> str | None:
+    """The next text frame, or None when the connection has ended."""
+    message = await websocket.receive()
+    if message["type"] != "websocket.receive" or not connection.is_open:
+        return None
+    text: str | None = message.get("text")
+    if text is None:
+        connection.close(CloseCode.NOT_TEXT, "frames are text")
+    return text
+
+
+def _may_go_on(connection: Connection, settings: Settings, text: str) -> bool:
+    """Whether this frame is within the rate. One that is not is refused; too many of those end the connection."""
+    wait = connection.bucket.take(time.monotonic())
+    if wait == 0:
+        connection.refused_frames = 0
+        return True
+    connection.refused_frames += 1
+    if connection.refused_frames >= settings.max_refused_frames:
+        connection.close(CloseCode.TOO_MANY_FRAMES, f"too many frames; retry after {max(1, round(wait))} s")
+    else:
+        try:
+            frame_id = getattr(parse(text), "id", None)
+        except BadFrame as error:
+            frame_id = error.id
+        connection.error(ErrorCode.RATE_LIMITED, "Too many frames.", frame_id, retry_after=round(wait, 3))
+    return False
