@@ -1,8 +1,11 @@
 """`python -m bloom_service`"""
 
+import sys
+
 from bloom_service.config import ProcessSettings
 from bloom_service.main import NAME, create_app
 from common.config import load_settings
+from common.folder_lock import FolderInUse, locked_folder
 from common.logging import configure_logging
 from common.server import serve
 from contracts.topology import EXCHANGES, QUEUES
@@ -15,7 +18,11 @@ def main() -> None:
     configure_logging(settings.log_level, settings.log_format)
     topology = Topology(EXCHANGES, {queue: tuple(Binding(*pair) for pair in pairs) for queue, pairs in QUEUES.items()})
     bus = RabbitMQBus(settings.broker_url.get_secret_value(), topology, name=NAME)
-    serve(create_app(settings, bus), bus, host=settings.host, port=settings.port)
+    try:
+        with locked_folder(settings.data_dir):
+            serve(create_app(settings, bus), bus, host=settings.host, port=settings.port)
+    except (FolderInUse, OSError) as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

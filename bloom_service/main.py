@@ -30,10 +30,11 @@ def create_app(settings: Settings, bus: Bus) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await emails.open()
         try:
             yield
         finally:
-            await emails.close()
+            emails.close()
 
     app = new_app(
         NAME,

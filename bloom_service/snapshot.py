@@ -33,6 +33,7 @@ _CRC = struct.Struct(">I")
 _RECORD_BYTES = _RECORD.size + _CRC.size
 _CHECKSUM_BYTES = 32
 _FOLD_AT = 50_000
+_CLOSED = -1
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +76,7 @@ class FilterFiles:
         self._capacity = capacity
         self._error_rate = error_rate
         self._number = 0
-        self._journal: int | None = None
+        self._journal = _CLOSED
         self._records = 0
         self.generation = 1
 
@@ -83,9 +84,11 @@ class FilterFiles:
     def snapshot_path(self) -> Path:
         return self._folder / "filter.snapshot"
 
-    @property
-    def journal_path(self) -> Path:
-        return self._folder / f"filter.{self._number}.journal"
+    def _journal_path(self, number: int) -> Path:
+        return self._folder / f"filter.{number}.journal"
+
+    def _journals(self) -> list[Path]:
+        return list(self._folder.glob("filter.*.journal"))
 
     def load(self) -> EmailFilter:
         """The filter as it was, every acknowledged change included; or, where the files are missing or damaged, an
@@ -95,7 +98,7 @@ class FilterFiles:
             filter = self._read()
         except Corrupt as error:
             log.error("filter_corrupt", reason=str(error))
-            for path in (self.snapshot_path, self.journal_path):
+            for path in (*self._journals(), self.snapshot_path):
                 if path.exists():
                     path.replace(path.with_name(f"{path.name}.corrupt"))
             filter = EmailFilter(self._capacity, self._error_rate)
@@ -104,19 +107,14 @@ class FilterFiles:
         return filter
 
     def append(self, changes: Sequence[Change]) -> None:
-        """Returns when the changes are on disk."""
-        if self._journal is None:
-            raise RuntimeError("the files are closed")
+        """Returns when the changes are on disk. Raises OSError, with nothing of them kept."""
         data = b"".join(_record(change) for change in changes)
-        end = os.lseek(self._journal, 0, os.SEEK_END)
-        try:
-            written = os.write(self._journal, data)
-            if written != len(data):
-                raise OSError("short write")
-            os.fsync(self._journal)
-        except OSError:
-            os.ftruncate(self._journal, end)
-            raise
+        # what an attempt that failed has left behind must not stand in the way
+        os.ftruncate(self._journal, self._records * _RECORD_BYTES)
+        os.lseek(self._journal, 0, os.SEEK_END)
+        if os.write(self._journal, data) != len(data):
+            raise OSError("the journal can't be written: short write")
+        os.fsync(self._journal)
         self._records += len(changes)
 
     @property
@@ -124,23 +122,31 @@ class FilterFiles:
         return self._records >= _FOLD_AT
 
     def fold(self, filter: EmailFilter) -> None:
-        """Write a snapshot of the filter and begin a new journal."""
-        folded = self.journal_path
-        self._close_journal()
-        self._number += 1
-        self._write_snapshot(filter)
-        self._journal = os.open(self.journal_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        self._records = 0
-        self._sync_folder()
-        folded.unlink(missing_ok=True)
+        """Write a snapshot of the filter and begin a new journal. Raises OSError, and then the old ones go on."""
+        number = self._number + 1
+        journal = os.open(self._journal_path(number), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            # on disk before the snapshot that names it: a snapshot without its journal has lost something
+            self._sync_folder()
+            self._write_snapshot(filter, number)
+        except OSError:
+            os.close(journal)
+            raise
+        self.close()
+        self._number, self._journal, self._records = number, journal, 0
+        for path in self._journals():
+            if path != self._journal_path(number):
+                path.unlink()
 
     def close(self) -> None:
-        self._close_journal()
+        if self._journal != _CLOSED:
+            os.close(self._journal)
+            self._journal = _CLOSED
 
     def _read(self) -> EmailFilter:
         filter = EmailFilter(self._capacity, self._error_rate)
         if not self.snapshot_path.exists():
-            if any(self._folder.glob("filter.*.journal")):
+            if any(path.stat().st_size for path in self._journals()):
                 raise Corrupt("there is a journal without its snapshot")
             return filter
         header, layers = self._read_snapshot()
@@ -178,17 +184,18 @@ class FilterFiles:
     def _read_journal(self) -> Iterator[Change]:
         """What follows the last whole record was being written when the process was killed, and never acknowledged. A
         whole record with a wrong checksum is damage."""
-        if not self.journal_path.exists():
-            return
-        data = self.journal_path.read_bytes()
+        try:
+            data = self._journal_path(self._number).read_bytes()
+        except FileNotFoundError:
+            raise Corrupt("there is a snapshot without its journal") from None
         for start in range(0, len(data) - _RECORD_BYTES + 1, _RECORD_BYTES):
             yield _change(data[start : start + _RECORD_BYTES])
 
-    def _write_snapshot(self, filter: EmailFilter) -> None:
+    def _write_snapshot(self, filter: EmailFilter, number: int) -> None:
         layers = filter.layers()
         header = json.dumps(
             {
-                "journal": self._number,
+                "journal": number,
                 "generation": self.generation,
                 "capacity": filter.capacity,
                 "error_rate": filter.error_rate,
@@ -200,7 +207,7 @@ class FilterFiles:
         ).encode()
         body = b"".join([_PREFIX.pack(_MAGIC, _VERSION, len(header)), header, *(layer.bits for layer in layers)])
         new = self.snapshot_path.with_suffix(".new")
-        with new.open("wb") as file:
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(body)
             file.write(hashlib.sha256(body).digest())
             file.flush()
@@ -212,11 +219,6 @@ class FilterFiles:
         folder = os.open(self._folder, os.O_RDONLY)
         os.fsync(folder)
         os.close(folder)
-
-    def _close_journal(self) -> None:
-        if self._journal is not None:
-            os.close(self._journal)
-            self._journal = None
 
 
 def _record(change: Change) -> bytes:

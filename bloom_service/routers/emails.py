@@ -23,9 +23,9 @@ UseCases = Annotated[Emails, Depends(_emails)]
 @router.post("/check")
 async def check(body: EmailCheck, emails: UseCases) -> EmailAnswer:
     digests = [body.digest] if body.digest is not None else body.digests or []
-    return EmailAnswer(might_exist=await emails.check(digests))
+    return EmailAnswer(might_exist=emails.check(digests))
 
 
 @router.get("/stats")
 async def show_stats(emails: UseCases) -> Stats:
-    return await emails.stats()
+    return emails.stats()
