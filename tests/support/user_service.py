@@ -21,7 +21,7 @@ from contracts.envelope import Envelope, decode
 from contracts.internal_http import EmailAnswer, EmailCheck
 from contracts.messages import Payload, SessionRevoked, UserDeleted, UserProfileChanged, UserRegistered, UsersWatermark
 from contracts.topology import EVENTS, EXCHANGES
-from messaging.bus import Binding, Delivery, Topology
+from messaging.bus import Binding, Bus, Delivery, Topology
 from messaging.in_process import InProcessBus
 from tests.support.eventually import eventually
 from user_service.config import Settings
@@ -32,9 +32,9 @@ SERVICE_TOKEN = secrets.token_urlsafe()
 SIGNING_KEY = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 EMAIL_DIGEST_KEY = secrets.token_urlsafe()
 
-_LISTENER = "listener"
+_LISTENER = f"listener.{secrets.token_hex(4)}"
 _EVENT_TYPES = (UserRegistered, UserProfileChanged, UserDeleted, SessionRevoked, UsersWatermark)
-_TOPOLOGY = Topology(EXCHANGES, {_LISTENER: tuple(Binding(EVENTS, payload.type) for payload in _EVENT_TYPES)})
+TOPOLOGY = Topology(EXCHANGES, {_LISTENER: tuple(Binding(EVENTS, payload.type) for payload in _EVENT_TYPES)})
 
 AnyPayload = TypeVar("AnyPayload", bound=Payload)
 
@@ -68,7 +68,7 @@ class BloomStandIn:
 class UserService:
     """The service at work, and everything that it has published."""
 
-    def __init__(self, app: FastAPI, database_url: str, bus: InProcessBus, bloom: BloomStandIn) -> None:
+    def __init__(self, app: FastAPI, database_url: str, bus: Bus, bloom: BloomStandIn) -> None:
         self.app = app
         self.database_url = database_url
         self.bus = bus
@@ -85,13 +85,13 @@ class UserService:
     def heard(self, payload_type: type[AnyPayload]) -> list[AnyPayload]:
         return [envelope.payload for envelope in self.published if isinstance(envelope.payload, payload_type)]
 
-    async def hear(self, payload_type: type[AnyPayload], number: int = 1) -> list[AnyPayload]:
+    async def hear(self, payload_type: type[AnyPayload], number: int = 1, *, within: float = 10) -> list[AnyPayload]:
         """Wait until so many have been published in all."""
 
         async def heard_enough() -> bool:
             return len(self.heard(payload_type)) >= number
 
-        await eventually(heard_enough)
+        await eventually(heard_enough, within=within)
         return self.heard(payload_type)
 
     async def hear_watermark_of(self, moment: datetime) -> UsersWatermark:
@@ -130,8 +130,9 @@ def cheap_password_hash(time_cost: int = 1) -> PasswordHash:
 
 
 @asynccontextmanager
-async def running_user_service(database_url: str) -> AsyncIterator[UserService]:
-    bus = InProcessBus(_TOPOLOGY)
+async def running_user_service(database_url: str, bus: Bus | None = None) -> AsyncIterator[UserService]:
+    """On a migrated database, and on `bus`, whose topology is `TOPOLOGY`, or else a bus in this process."""
+    bus = bus or InProcessBus(TOPOLOGY)
     bloom = BloomStandIn()
     app = create_app(settings(database_url), bus, bloom.client(), password_hash=cheap_password_hash())
     service = UserService(app, database_url, bus, bloom)
