@@ -17,7 +17,7 @@ from messaging.rabbitmq.broadcast import RabbitMQBroadcast
 from messaging.rabbitmq.session import Session
 from messaging.resets import Resets
 
-OPEN_TIMEOUT = 60.0
+OPEN_TIMEOUT = 15.0
 PRIORITIES = 1_000
 RECONNECT = RetryPolicy(first_delay=0.2, max_delay=3.0)
 STABLE_AFTER = 10.0

@@ -1,7 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
 
 import aio_pika
 import pytest
@@ -14,17 +13,12 @@ from messaging.rabbitmq import RabbitMQBus
 from tests.conformance.bus_suite import BROKER_RESTART, QUEUE_DELETION, BusSuite, skipped_without
 from tests.support.bus import FAST, Failing, Gate, Lab, Recorder, until_connected
 from tests.support.eventually import eventually
+from tests.support.servers.server import OwnServer
 from tests.support.tcp_proxy import TcpProxy
 
 
-class Restartable(Protocol):
-    url: str
-
-    async def restart(self) -> None: ...
-
-
 class RabbitMQLab(Lab):
-    def __init__(self, url: str, broker: Restartable | None = None) -> None:
+    def __init__(self, url: str, broker: OwnServer | None = None) -> None:
         super().__init__()
         self.url = url
         self._broker = broker
@@ -40,6 +34,11 @@ class RabbitMQLab(Lab):
     async def restart_broker(self) -> None:
         assert self._broker is not None
         await self._broker.restart()
+
+    async def kill_and_start_broker(self) -> None:
+        assert self._broker is not None
+        await self._broker.kill()
+        await self._broker.start()
 
     async def delete_queue(self, name: str) -> None:
         async with channel_to(self.url) as channel:
@@ -61,15 +60,15 @@ async def channel_to(url: str) -> AsyncIterator[AbstractChannel]:
 
 
 @pytest.fixture
-def broker(request: pytest.FixtureRequest) -> tuple[str, Restartable | None]:
+def broker(request: pytest.FixtureRequest) -> tuple[str, OwnServer | None]:
     if any(mark.args[0] == BROKER_RESTART for mark in request.node.iter_markers("needs")):
-        own: Restartable = request.getfixturevalue("own_rabbitmq")
+        own: OwnServer = request.getfixturevalue("own_rabbitmq")
         return own.url, own
     return request.getfixturevalue("rabbitmq_url"), None
 
 
 @pytest.fixture
-async def lab(broker: tuple[str, Restartable | None]) -> AsyncIterator[RabbitMQLab]:
+async def lab(broker: tuple[str, OwnServer | None]) -> AsyncIterator[RabbitMQLab]:
     lab = RabbitMQLab(*broker)
     yield lab
     await lab.clear_up()

@@ -99,6 +99,9 @@ class Lab(ABC):
     async def restart_broker(self) -> None:
         raise NotImplementedError
 
+    async def kill_and_start_broker(self) -> None:
+        raise NotImplementedError
+
     async def delete_queue(self, name: str) -> None:
         raise NotImplementedError
 
