@@ -19,4 +19,5 @@ COPY ${SERVICE} ${SERVICE}
 RUN /venv/bin/python -m compileall -q .
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 SERVICE=${SERVICE}
 USER parley
-CMD ["sh", "-c", "exec python -m \"$SERVICE\""]
+# every connection takes a file descriptor
+CMD ["sh", "-c", "ulimit -Sn $(ulimit -Hn) && exec python -m \"$SERVICE\""]
