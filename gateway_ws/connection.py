@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Literal
 from uuid import UUID
 
@@ -16,6 +17,10 @@ from gateway_ws.rate import TokenBucket
 DELIVERED = Counter("parley_gateway_frames", "Frames handed to connections")
 NEWS_DROPPED = Counter("parley_gateway_news_dropped", "Passing news dropped for slow connections")
 CLOSED = Counter("parley_gateway_closes", "Connections closed by the gateway", ["code"])
+
+
+_DRAIN_CHECK_S = 0.05
+"""Also looked at by itself, since a socket may take much without having refused anything."""
 
 
 class Flusher:
@@ -49,6 +54,7 @@ class Connection:
         self._frames: list[bytes] = []
         self._bytes = 0
         self._paused_at: float | None = None
+        self._drained = asyncio.Event()
         self.bucket = bucket
         self.refused_frames = 0
         self.claims: Claims | None = None
@@ -82,6 +88,14 @@ class Connection:
             self._flusher.add(self)
         self._frames.append(frame)
         self._bytes += len(frame)
+
+    async def room_for_more(self) -> None:
+        """Wait until less than half of the bound is unsent, or the connection is closed. For what can be paced."""
+        while self.is_open and self._bytes + self._protocol.unsent_bytes > self._max_unsent_bytes // 2:
+            self._drained.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_DRAIN_CHECK_S):
+                    await self._drained.wait()
 
     def deliver_news(self, frame: bytes) -> None:
         """Send a frame, or drop it if much is waiting."""
@@ -121,3 +135,4 @@ class Connection:
 
     def _resumed(self) -> None:
         self._paused_at = None
+        self._drained.set()

@@ -48,7 +48,7 @@ class Entrance:
                 self._hub.leave(connection, room_id)
             connection.send(self._welcome(connection, view))
             for room in view.rooms:
-                self._replay(connection, room, resume.get(room.id), view.entries.get(room.id, []))
+                await self._replay(connection, room, resume.get(room.id), view.entries.get(room.id, []))
 
     async def add_room(self, connection: Connection, room_id: UUID, joined_seq: int) -> None:
         """Tell a connection of a room that its user has joined, from the entry of that on. Tries until it works."""
@@ -91,17 +91,20 @@ class Entrance:
             self._hub.leave(connection, room_id)
             return
         connection.send(RoomAdded(room=room))
-        self._replay(connection, room, resume.get(room_id), view.entries.get(room_id, []))
+        await self._replay(connection, room, resume.get(room_id), view.entries.get(room_id, []))
 
     async def _listen(self, connection: Connection, room_ids: set[UUID]) -> None:
         for room_id in room_ids:
             self._hub.listen(connection, room_id)
         await self._shards.bind(room_ids)
 
-    def _replay(self, connection: Connection, room: RoomView, after: int | None, entries: list[RoomEntry]) -> None:
+    async def _replay(
+        self, connection: Connection, room: RoomView, after: int | None, entries: list[RoomEntry]
+    ) -> None:
         if entries and after is not None and entries[0].seq > after + 1:
             connection.send(Gap(room_id=room.id, after=after, before=entries[0].seq))
         for entry in entries:
+            await connection.room_for_more()
             connection.deliver(event_frame(entry))
         self._hub.release(connection, room.id, room.head)
 
