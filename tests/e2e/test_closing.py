@@ -292,6 +292,17 @@ class TestSlowConsumer:
         assert not fast.closed
         assert max(latencies) < 5
 
+    async def test_is_not_who_keeps_up_with_a_burst(self, room: Json, alice: User, bob: User, connect: Connect) -> None:
+        sender, reader = await connect(alice), await connect(bob)
+
+        ids = [await sender.send(room["id"], "🎈" * 8000) for _ in range(100)]  # 3 MiB, in few batches
+
+        for command_id in ids:
+            assert (await sender.answer(command_id))["type"] == "ack"
+        await reader.reach(room["id"], room["head"] + 100)
+        again = await connect(bob, resume={room["id"]: room["head"]})
+        await again.reach(room["id"], room["head"] + 100)
+
 
 class TestHandshake:
     @pytest.mark.parametrize("path", ["/ws/", "/ws/x", "/socket", "/api/v1/ws"])
