@@ -28,6 +28,9 @@ from gateway_ws.repair import Repair
 from gateway_ws.sessions import Sessions
 from messaging.bus import Delivery
 
+_SLICE = 16
+"""After so many entries of one message the sockets get their turn: a burst is not to pass anybody's bound unsent."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -51,8 +54,10 @@ class Events:
             except InvalidEnvelope as error:
                 log.warning("message_not_understood", type=delivery.type, id=delivery.id, reason=str(error))
                 continue
-            for envelope in envelopes:
+            for number, envelope in enumerate(envelopes, 1):
                 self._take(envelope.payload)
+                if number % _SLICE == 0:
+                    await asyncio.sleep(0)
 
     def take_entry(self, entry: RoomEntry) -> None:
         """An entry, from the bus or fetched: it is committed, so its sender can be answered, even across a hole.
