@@ -46,9 +46,9 @@ def to_gateways(answers: Iterable[tuple[str, CommandAccepted | CommandRefused, s
     return [_message(REPLIES, key, together) for key, together in by_gateway.items()]
 
 
-def record(session: AsyncSession, entry: Entry) -> None:
-    """Have an entry published once the session's transaction is committed."""
-    outbox.add(session, Outbox, to_listeners([(room_entry(entry), current_traceparent())]))
+def record(session: AsyncSession, *entries: RoomEntry) -> None:
+    """Have entries published once the session's transaction is committed."""
+    outbox.add(session, Outbox, to_listeners((entry, current_traceparent()) for entry in entries))
 
 
 def record_member_added(session: AsyncSession, added: MemberAdded) -> None:

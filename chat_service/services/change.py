@@ -10,7 +10,7 @@ from chat_service.events import record, record_member_added
 from chat_service.models import Member, Room, User
 from chat_service.rules import Action, Role, refusal
 from chat_service.services.access import refuse, role_of
-from chat_service.services.log import append, lock_room
+from chat_service.services.log import append, lock_room, store
 from common.ids import now
 from contracts.messages import EntryKind, MemberAdded
 
@@ -37,16 +37,17 @@ class RoomChange:
         """Raises 403 if the actor may not do that."""
         refuse(refusal(action, self.room.kind, role_of(self.member)), action)
 
-    def append(self, kind: EntryKind, data: dict[str, Any]) -> int:
+    async def append(self, kind: EntryKind, data: dict[str, Any]) -> int:
         """Add an entry to the log; returns its seq."""
-        entry = append(self._session, self.room, kind, self._actor_id, data)
+        entry = append(self.room, kind, self._actor_id, data)
+        await store(self._session, [entry])
         record(self._session, entry)
         return entry.seq
 
-    def admit(self, user: User, role: Role) -> Member:
+    async def admit(self, user: User, role: Role) -> Member:
         """Make somebody a member. What was said before counts as read."""
         names = {"username": user.username, "display_name": user.display_name}
-        seq = self.append(EntryKind.MEMBER_JOINED, {"user_id": str(user.id), "role": role, **names})
+        seq = await self.append(EntryKind.MEMBER_JOINED, {"user_id": str(user.id), "role": role, **names})
         record_member_added(self._session, MemberAdded(room_id=self.room.id, user_id=user.id, seq=seq))
         member = Member(
             room_id=self.room.id,
@@ -60,8 +61,8 @@ class RoomChange:
         self.room.member_count += 1
         return member
 
-    def appoint(self, member: Member, role: Role) -> None:
-        self.append(EntryKind.MEMBER_ROLE_CHANGED, {"user_id": str(member.user_id), "role": role})
+    async def appoint(self, member: Member, role: Role) -> None:
+        await self.append(EntryKind.MEMBER_ROLE_CHANGED, {"user_id": str(member.user_id), "role": role})
         member.role = role
 
     async def dismiss(self, member: Member, kind: EntryKind) -> None:
@@ -69,11 +70,11 @@ class RoomChange:
 
         An owner is succeeded by the admin who has been a member for longest, or else by the member who has.
         """
-        self.append(kind, {"user_id": str(member.user_id)})
+        await self.append(kind, {"user_id": str(member.user_id)})
         await self._session.delete(member)
         self.room.member_count -= 1
         if member.role == "owner" and (heir := await self._heir(member)) is not None:
-            self.appoint(heir, "owner")
+            await self.appoint(heir, "owner")
 
     async def _heir(self, owner: Member) -> Member | None:
         admins_first = case((Member.role == "admin", 0), else_=1)

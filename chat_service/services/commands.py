@@ -14,8 +14,7 @@ from functools import partial
 import structlog
 from prometheus_client import Counter, Histogram
 
-from chat_service.events import room_entry, to_gateways, to_listeners
-from chat_service.models import Entry
+from chat_service.events import to_gateways, to_listeners
 from chat_service.services.conflicts import again_on_conflict
 from chat_service.services.posting import Command, Moved, Outcome, Posted, Refused, Repeated, apply
 from common.database import Database, DatabaseUnavailable
@@ -112,13 +111,13 @@ def _said(pairs: Sequence[tuple[_Received, Outcome]]) -> Iterator[tuple[RoomEntr
     for received, outcome in pairs:
         match outcome:
             case Posted(entry) | Repeated(entry):
-                yield room_entry(entry), received.traceparent
+                yield entry, received.traceparent
             case Moved(seq):
                 command = received.command
                 yield RoomRead(room_id=command.room_id, user_id=command.user_id, seq=seq), received.traceparent
 
 
-def _accepted(send: SendMessage, entry: Entry) -> CommandAccepted:
+def _accepted(send: SendMessage, entry: RoomEntry) -> CommandAccepted:
     return CommandAccepted(
         command_id=send.command_id,
         user_id=send.user_id,

@@ -1,16 +1,16 @@
 """A room's log. Here alone entries are made, and their seq allotted."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.models import Entry, Room
 from chat_service.services.access import UnknownRoom
 from common.ids import now, uuid7
-from contracts.messages import EntryKind
+from contracts.messages import EntryKind, RoomEntry
 
 
 async def lock_rooms(session: AsyncSession, room_ids: Collection[UUID]) -> dict[UUID, Room]:
@@ -31,7 +31,6 @@ async def lock_room(session: AsyncSession, room_id: UUID) -> Room:
 
 
 def append(
-    session: AsyncSession,
     room: Room,
     kind: EntryKind,
     actor_id: UUID,
@@ -39,18 +38,24 @@ def append(
     *,
     id: UUID | None = None,
     command_id: UUID | None = None,
-) -> Entry:
-    """Add an entry to a room that the caller has locked, or just made, in the caller's transaction."""
+) -> RoomEntry:
+    """The next entry of a room that the caller has locked, or just made. It has to be stored in the same transaction,
+    as has the room."""
     room.head += 1
-    entry = Entry(
-        id=id or uuid7(),
+    return RoomEntry(
         room_id=room.id,
         seq=room.head,
         kind=kind,
         actor_id=actor_id,
-        command_id=command_id,
+        id=id or uuid7(),
         at=now(),
         data=data,
+        command_id=command_id,
     )
-    session.add(entry)
-    return entry
+
+
+async def store(session: AsyncSession, entries: Sequence[RoomEntry]) -> None:
+    """Raises `IntegrityError` if one of their commands has made an entry already."""
+    if entries:
+        connection = await session.connection()
+        await connection.execute(insert(Entry), [dict(entry) for entry in entries])

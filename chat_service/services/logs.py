@@ -1,10 +1,12 @@
 """What has happened in rooms: for those who page through a log, and for gateways that catch up."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Uuid, column, select
+from sqlalchemy import BigInteger, Uuid, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import TypeEngine
 
 from chat_service.events import room_entry
 from chat_service.models import Entry, LogEpoch, Member, User
@@ -61,8 +63,8 @@ async def _entries(session: AsyncSession, ranges: Mapping[UUID, tuple[int, int]]
     good as a limit."""
     if not ranges:
         return {}
-    columns = (column("room_id", Uuid), column("after", BigInteger), column("last", BigInteger))
-    wanted = rows("wanted", columns, ((room_id, *bounds) for room_id, bounds in ranges.items()))
+    columns: dict[str, TypeEngine[Any]] = {"room_id": Uuid(), "after": BigInteger(), "last": BigInteger()}
+    wanted = rows(session, columns, [(room_id, *bounds) for room_id, bounds in ranges.items()])
     query = (
         select(Entry)
         .join(

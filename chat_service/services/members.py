@@ -48,7 +48,7 @@ class Members:
             change.require(Action.JOIN)
             member = change.member
             if member is None:
-                member = change.admit(user, joining_role(change.room.member_count))
+                member = await change.admit(user, joining_role(change.room.member_count))
                 await session.commit()
         self._committed()
         return room_view(change.room, member)
@@ -81,9 +81,9 @@ class Members:
             if user_id not in users:
                 raise UnknownUser
             if member is None:
-                member = change.admit(users[user_id], role)
+                member = await change.admit(users[user_id], role)
             elif member.role != role:
-                change.appoint(member, role)
+                await change.appoint(member, role)
             await session.commit()
         self._committed()
         return member, users[user_id]

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.events import record
-from chat_service.models import Entry, Message, Room
+from chat_service.models import Message, Room
 from chat_service.rules import Action
 from chat_service.services.access import NotAMember, UnknownRoom, see_room
 from chat_service.services.conflicts import again_on_conflict
@@ -16,7 +16,7 @@ from chat_service.services.posting import Posted, Refused, Repeated, apply
 from common.database import Database
 from common.errors import Forbidden, NotFound, Problem
 from common.text import MAX_MESSAGE_CHARACTERS
-from contracts.messages import Refusal, SendMessage
+from contracts.messages import Refusal, RoomEntry, SendMessage
 
 _KEYS = UUID("9f3ad1a8-2f7c-5d0e-8a51-6c3d1b2e4f70")
 """The namespace of idempotency keys that are no UUIDs (RFC 9562, section 5.5). To change it is to forget them."""
@@ -106,7 +106,7 @@ def command_id(key: str) -> UUID:
         return uuid5(_KEYS, key)
 
 
-def _emptied(entry: Entry) -> Message:
+def _emptied(entry: RoomEntry) -> Message:
     """A message whose room was deleted since."""
     return Message(
         id=entry.id,

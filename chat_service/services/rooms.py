@@ -39,7 +39,7 @@ class Rooms:
         async with self._database.write() as session:
             user = await keep_actor(session, actor.user_id)
             room = await _add_room(session, kind, name=name, name_canonical=canonical(name), topic=topic)
-            owner = RoomChange(session, room, user.id).admit(user, "owner")
+            owner = await RoomChange(session, room, user.id).admit(user, "owner")
             await session.commit()
         self._committed()
         return room_view(room, owner)
@@ -69,8 +69,8 @@ class Rooms:
                 return room_view(*existing), False
             room = await _add_room(session, "direct", direct_key=key)
             change = RoomChange(session, room, actor_id)
-            member = change.admit(users[actor_id], "member")
-            change.admit(users[other_id], "member")
+            member = await change.admit(users[actor_id], "member")
+            await change.admit(users[other_id], "member")
             await session.commit()
         return room_view(room, member), True
 
@@ -104,7 +104,7 @@ class Rooms:
             name, topic = changes.get("name", room.name), changes.get("topic", room.topic)
             if (name, topic) != (room.name, room.topic):
                 room.name, room.name_canonical, room.topic = name, canonical(name), topic
-                change.append(EntryKind.ROOM_UPDATED, {"name": name, "topic": topic})
+                await change.append(EntryKind.ROOM_UPDATED, {"name": name, "topic": topic})
                 await session.commit()
         self._committed()
         return room_view(room, change.member)
@@ -121,7 +121,7 @@ class Rooms:
             await session.execute(update(Entry).where(said).values(data={}))
             await session.execute(delete(Message).where(Message.room_id == room_id))
             await session.execute(delete(Member).where(Member.room_id == room_id))
-            change.append(EntryKind.ROOM_UPDATED, {"deleted": True})
+            await change.append(EntryKind.ROOM_UPDATED, {"deleted": True})
             change.room.member_count = change.room.message_count = 0
             change.room.deleted_at = now()
             await session.commit()

@@ -20,7 +20,6 @@ from contracts.envelope import Envelope, decode, encode
 from contracts.internal_http import UserView
 from contracts.messages import MarkRead, Payload, SendMessage
 from contracts.topology import (
-    CHAT_USER_EVENTS,
     COMMANDS,
     EVENTS,
     EVERYBODY,
