@@ -79,8 +79,6 @@ class EmailFilter:
         bits.frombytes(layer.bits)
         if not 0 <= len(bits) - restored.num_bits < 8:
             raise ValueError("the bits don't fit the parameters")
-        # the padding of the last byte would break every further use
-        del bits[restored.num_bits :]
         restored.bitarray = bits
         restored.count = layer.count
         return restored

@@ -41,7 +41,7 @@ class UserEvents:
             await self._emails.apply(changes)
         except OSError as error:
             # no dead letter: a complete filter must not miss a registration
-            raise TryAgain(f"the filter's journal can't be written: {error.strerror}") from error
+            raise TryAgain(f"the filter's journal can't be written: {error}") from error
         if watermark is not None:
             self._freshness.heard(watermark.as_of)
 

@@ -113,7 +113,7 @@ class FilterFiles:
         os.ftruncate(self._journal, self._records * _RECORD_BYTES)
         os.lseek(self._journal, 0, os.SEEK_END)
         if os.write(self._journal, data) != len(data):
-            raise OSError("the journal can't be written: short write")
+            raise OSError("only a part was written")
         os.fsync(self._journal)
         self._records += len(changes)
 

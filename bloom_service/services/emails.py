@@ -90,7 +90,7 @@ class Emails:
             await asyncio.to_thread(self._files.fold, self._filter)
         except OSError as error:
             # nothing is lost: the journal has it all, goes on, and is folded at another time
-            log.error("filter_not_folded", reason=error.strerror)
+            log.error("filter_not_folded", reason=str(error))
 
     def _show(self) -> None:
         filter = self._filter

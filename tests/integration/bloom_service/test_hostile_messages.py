@@ -1,0 +1,88 @@
+"""Messages that user_service would never send end as dead letters with the reason, and the service goes on."""
+
+import json
+from typing import Any
+
+import pytest
+
+from contracts.envelope import BATCH, SINGLE
+from contracts.messages import UserDeleted, UserRegistered
+from contracts.topology import EVENTS
+from messaging.bus import Message
+from tests.support.bloom_service import BloomService, message, new_digest, registered
+
+NAME = UserRegistered.type
+
+
+def raw(body: bytes, content_type: str = SINGLE, key: str = NAME) -> Message:
+    return Message(EVENTS, key, body, key, "hostile", content_type)
+
+
+def changed(**attributes: Any) -> Message:
+    """A registration with other attributes in its envelope, or other `data`."""
+    event = json.loads(message(registered(new_digest())).body)
+    data = attributes.pop("data", {})
+    return raw(json.dumps({**event, **attributes, "data": {**event["data"], **data}}).encode())
+
+
+@pytest.mark.parametrize(
+    ("hostile", "reason"),
+    [
+        pytest.param(raw(b""), "JSON", id="empty"),
+        pytest.param(raw(b"\xff\xfe\x00"), "JSON", id="not-utf-8"),
+        pytest.param(raw(b"null"), "object", id="null"),
+        pytest.param(raw(b"[" * 100_000), "JSON", id="deep"),
+        pytest.param(raw(b"{}"), "Field required", id="nothing-in-it"),
+        pytest.param(raw(b"[{}]", BATCH), "Field required", id="batch-of-nothing"),
+        pytest.param(changed(type="user.invented.v1"), "unknown type", id="unknown-type"),
+        pytest.param(changed(specversion="2.0"), "specversion", id="another-specification"),
+        pytest.param(changed(id="1"), "not a UUID", id="id-that-is-no-uuid"),
+        pytest.param(changed(data={"email_digest": "ab"}), "64 hex digits", id="short-digest"),
+        pytest.param(changed(data={"email_digest": "x" * 64}), "64 hex digits", id="digest-that-is-not-hex"),
+        pytest.param(changed(data={"email_digest": new_digest() * 2}), "64 hex digits", id="long-digest"),
+        pytest.param(
+            raw(
+                json.dumps(
+                    json.loads(message(registered(new_digest())).body) | {"type": "chat.send.v1", "data": {}}
+                ).encode()
+            ),
+            "Field required",
+            id="a-command-without-content",
+        ),
+    ],
+)
+async def test_is_put_away_with_the_reason_and_the_next_are_handled(
+    complete: BloomService, hostile: Message, reason: str
+) -> None:
+    before, after = new_digest(), new_digest()
+
+    await complete.users.publish(message(registered(before)), hostile, message(registered(after)))
+
+    assert reason in (await complete.reasons(1))[0]
+    assert [delivery.body for delivery in complete.dead_letters.deliveries] == [hostile.body]
+    assert await complete.might_exist(before, after) == [True, True]
+    assert (await complete.stats())["count"] == 2
+
+
+async def test_says_nothing_of_the_content_in_the_reason(complete: BloomService) -> None:
+    await complete.users.publish(changed(data={"email_digest": "ada@example.com", "version": "ada@example.com"}))
+
+    assert "ada" not in (await complete.reasons(1))[0]
+
+
+async def test_a_message_of_another_kind_is_put_away(complete: BloomService) -> None:
+    body = message(registered(new_digest())).body
+    event = json.loads(body) | {"type": "session.revoked.v1"}
+    event["data"] = {"user_id": event["data"]["user_id"], "session_id": None, "reason": "logout"}
+
+    await complete.users.publish(raw(json.dumps(event).encode(), key=UserDeleted.type))
+
+    assert "not for this service" in (await complete.reasons(1))[0]
+
+
+async def test_a_batch_is_handled_as_one(complete: BloomService) -> None:
+    digests = [new_digest() for _ in range(5)]
+
+    await complete.users.publish(message(*(registered(digest) for digest in digests)))
+
+    assert await complete.might_exist(*digests) == [True] * 5
