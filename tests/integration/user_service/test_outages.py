@@ -22,8 +22,10 @@ async def test_a_killed_database_is_503_until_it_is_back_and_loses_nothing(own_p
 
         await own_postgresql.kill()
 
-        problem(await service.http.post("/api/v1/users", json=new_credentials()), 503, "unavailable")
+        # the server's children outlive it for a moment, and may still answer
+        await eventually(lambda: _is_refused(alice))
         problem(await alice.get("/users/me"), 503, "unavailable")
+        problem(await service.http.post("/api/v1/users", json=new_credentials()), 503, "unavailable")
         assert ok(await service.http.get("/readyz"), 503)["missing"].keys() == {"database"}
         await own_postgresql.start()
         await eventually(lambda: _is_ready(service), within=30)
@@ -49,6 +51,10 @@ async def test_a_broker_that_is_away_holds_up_nobody_and_gets_every_event_when_i
         await own_rabbitmq.start()
         events = await service.hear(UserRegistered, 4, within=30)
         assert list(dict.fromkeys(str(event.user_id) for event in events)) == [user.id for user in [first, *others]]
+
+
+async def _is_refused(user: User) -> bool:
+    return not (await user.get("/users/me")).is_success
 
 
 async def _is_ready(service: UserService) -> bool:
