@@ -18,7 +18,7 @@ EXTENSION = "parley.protocol"
 """Where an application finds the protocol: `scope["extensions"][EXTENSION]`."""
 
 PING_INTERVAL_S = 20.0
-CLOSE_GRACE_S = 3.0
+CLOSE_GRACE_S = 5.0
 """How long a peer that was told the reason may take to leave."""
 
 
