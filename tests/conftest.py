@@ -1,9 +1,8 @@
 """Servers that tests of every kind may ask for. Each is started when the first test asks."""
 
-import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
 import asyncpg
@@ -31,14 +30,14 @@ def postgresql_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def postgresql_database(postgresql_url: str) -> Iterator[str]:
+async def postgresql_database(postgresql_url: str) -> AsyncIterator[str]:
     """`postgresql+asyncpg://…` of a new, empty database."""
     name = f"test_{uuid4().hex}"
-    asyncio.run(_execute(postgresql_url, f'CREATE DATABASE "{name}"'))
+    await _execute(postgresql_url, f'CREATE DATABASE "{name}"')
     scheme, _, rest = postgresql_url.partition("://")
     server, _, _ = rest.rpartition("/")
     yield f"{scheme}+asyncpg://{server}/{name}"
-    asyncio.run(_execute(postgresql_url, f'DROP DATABASE "{name}" WITH (FORCE)'))
+    await _execute(postgresql_url, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture

@@ -1,18 +1,16 @@
 """A PostgreSQL server. What it has committed outlives the process; for speed's sake it need not outlive the machine."""
 
-import asyncio
 import os
 import re
 import shutil
 import signal
+import struct
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
-
 from tests.support.servers.containers import Container
 from tests.support.servers.processes import Process
-from tests.support.servers.server import free_port
+from tests.support.servers.server import answers, free_port
 
 IMAGE = "postgres:17"
 
@@ -34,7 +32,7 @@ def container() -> Container:
     password = uuid4().hex
     url = f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
     environment = {"POSTGRES_PASSWORD": password}
-    return Container(IMAGE, ["postgres", *_options(_SETTINGS)], environment, {5432: port}, url, lambda: answers(url))
+    return Container(IMAGE, ["postgres", *_options(_SETTINGS)], environment, {5432: port}, url, lambda: lets_in(port))
 
 
 class PostgreSQLProcess(Process):
@@ -67,7 +65,7 @@ class PostgreSQLProcess(Process):
         return signal.SIGINT  # fast shutdown: does not wait for clients to leave
 
     def serves(self) -> bool:
-        return answers(self.url)
+        return lets_in(self._port)
 
     def _make_cluster(self) -> None:
         initdb = [
@@ -81,16 +79,11 @@ class PostgreSQLProcess(Process):
             raise RuntimeError(f"initdb ended with {code}:\n{self.output()}")
 
 
-def answers(url: str) -> bool:
-    async def connect() -> bool:
-        try:
-            connection = await asyncpg.connect(url, timeout=2)
-        except (OSError, TimeoutError, asyncpg.PostgresError):
-            return False
-        await connection.close()
-        return True
-
-    return asyncio.run(connect())
+def lets_in(port: int) -> bool:
+    """A start-up message is answered by a request to authenticate (protocol 3.0); while the server is starting or
+    recovering, by an error."""
+    parameters = b"user\0postgres\0\0"
+    return answers(port, struct.pack("!ii", 8 + len(parameters), 3 << 16) + parameters, b"R")
 
 
 def _options(settings: tuple[str, ...]) -> list[str]:

@@ -2,14 +2,13 @@
 
 import shutil
 import signal
-import socket
 import subprocess
 from pathlib import Path
 from uuid import uuid4
 
 from tests.support.servers.containers import Container
 from tests.support.servers.processes import Process
-from tests.support.servers.server import free_port
+from tests.support.servers.server import answers, free_port
 
 IMAGE = "rabbitmq:4-management"
 
@@ -91,11 +90,5 @@ class RabbitMQProcess(Process):
 
 
 def speaks_amqp(port: int) -> bool:
-    """Whether the server answers the protocol header with a method frame (AMQP 0-9-1, section 2.2.4)."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
-            connection.settimeout(2)
-            connection.sendall(b"AMQP\x00\x00\x09\x01")
-            return connection.recv(1) == b"\x01"
-    except OSError:
-        return False
+    """The protocol header is answered by a method frame (AMQP 0-9-1, section 2.2.4)."""
+    return answers(port, b"AMQP\x00\x00\x09\x01", b"\x01")

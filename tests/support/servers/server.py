@@ -52,6 +52,16 @@ class OwnServer:
         await self.start()
 
 
+def answers(port: int, question: bytes, beginning: bytes) -> bool:
+    """Whether the server on that port answers the question, and its answer begins so."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+            connection.sendall(question)
+            return connection.recv(len(beginning)) == beginning
+    except OSError:
+        return False
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
