@@ -59,7 +59,7 @@ def serve(
     listening: Listening | None = None,
     **options: Any,
 ) -> None:
-    """Blocks until told to end. `options` are uvicorn's. Exits with code 1 if the address can't be had.
+    """Blocks until told to end. `options` are uvicorn's. Exits with code 1 if it can't start.
 
     Start: the application's lifespan, then `background`, then the socket. End: no new connections, WebSockets closed
     with 1012, requests finished, `background` stopped, the lifespan left.
@@ -77,10 +77,12 @@ def serve(
         **{"ws": "none", **options},
     )
     server = _Server(config, listening)
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(server.serve())
-    if not server.started:
-        raise SystemExit(1)
+    try:
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(server.serve())
+    except SystemExit:
+        # uvicorn's, whose own code for this is 3
+        raise SystemExit(1) from None
 
 
 def _around(lifespan: Any, background: Background) -> Any:
