@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import ClassVar, TypeVar
 
 import pytest
+from prometheus_client import REGISTRY
 
 from messaging.bus import Binding, Delivery, Message, PublishError, RetryPolicy, TryAgain, Unroutable
-from tests.support.bus import Failing, Gate, Lab, Recorder, nothing, numbers, until_connected
+from tests.support.bus import FAST, Failing, Gate, Lab, Recorder, nothing, numbers, until_connected
 from tests.support.eventually import eventually
 
 Test = TypeVar("Test", bound=Callable[..., object])
@@ -472,6 +473,26 @@ class BusSuite:
             lab.bus().consume("typo", Recorder())
 
         assert bus.connected
+
+    async def test_what_moves_is_counted_by_exchange_and_by_queue(self, lab: Lab) -> None:
+        handler, dead = Failing(b"1", RuntimeError("cannot")), Recorder()
+        bus = lab.bus()
+        bus.consume(lab.first, handler, batch_size=1)
+        bus.consume(f"{lab.first}.dead", dead)
+        await lab.start(bus)
+
+        await lab.queue_up(bus, lab.messages(5))
+        await handler.until_it_got(b"4")
+        await dead.until_it_has(1)
+        await bus.stop()
+
+        def count(name: str, **labels: str) -> float | None:
+            return REGISTRY.get_sample_value(f"parley_bus_{name}_total", labels)
+
+        assert count("published", exchange=lab.exchange) == 5
+        assert count("handled", queue=lab.first) == 5
+        assert count("retried", queue=lab.first) == FAST.max_attempts - 1
+        assert count("dead_lettered", queue=lab.first) == 1
 
     # --- stopping and starting
 

@@ -18,13 +18,14 @@ from tests.support.tcp_proxy import TcpProxy
 
 
 class RabbitMQLab(Lab):
-    def __init__(self, url: str, broker: OwnServer | None = None) -> None:
+    def __init__(self, url: str, broker: OwnServer | None = None, publish_timeout: float = 10.0) -> None:
         super().__init__()
         self.url = url
         self._broker = broker
+        self._publish_timeout = publish_timeout
 
     def bus(self, retry: RetryPolicy = FAST) -> Bus:
-        bus = RabbitMQBus(self.url, self.topology, "conformance", retry, publish_timeout=1.0)
+        bus = RabbitMQBus(self.url, self.topology, "conformance", retry, self._publish_timeout)
         self.buses.append(bus)
         return bus
 
@@ -94,14 +95,13 @@ class TestStrangersMessages:
             strange: HeadersType = {"number": 5, "deep": {"list": [1, None]}, "x": bytearray(b"\xff"), "text": "kept"}
             await exchange.publish(aio_pika.Message(b"0", headers=strange, message_id="its id"), lab.KEY)
             underlay = await channel.get_underlay_channel()
-            properties = Basic.Properties()
-            properties.delivery_mode = 7  # there are only 1 and 2
-            await underlay.basic_publish(b"1", exchange=lab.exchange, routing_key=lab.KEY, properties=properties)
+            nothing = Basic.Properties()
+            await underlay.basic_publish(b"1", exchange=lab.exchange, routing_key=lab.KEY, properties=nothing)
 
         await handler.until_it_has(2)
         first, second = handler.deliveries
         assert (first.type, first.id, first.headers) == ("", "its id", {"text": "kept"})
-        assert second.headers == {}
+        assert (second.body, second.type, second.headers) == (b"1", "", {})
 
     async def test_become_dead_letters_like_any_other(self, lab: RabbitMQLab) -> None:
         handler, dead = Failing(b"0", RuntimeError("what is this")), Recorder()
@@ -151,7 +151,7 @@ async def proxy(rabbitmq_url: str) -> AsyncIterator[TcpProxy]:
 @pytest.fixture
 async def cut_off(rabbitmq_url: str, proxy: TcpProxy) -> AsyncIterator[RabbitMQLab]:
     """A lab whose buses are behind a network that fails."""
-    lab = RabbitMQLab(str(URL(rabbitmq_url).with_host("127.0.0.1").with_port(proxy.port)))
+    lab = RabbitMQLab(str(URL(rabbitmq_url).with_host("127.0.0.1").with_port(proxy.port)), publish_timeout=2.0)
     yield lab
     proxy.mend()
     await lab.clear_up()
