@@ -71,8 +71,8 @@ class Worker(Generic[Receipt]):
             try:
                 while batch := await self._wait(self._backlog.take(self._subscription.batch_size)):
                     await self._work(batch)
-                    self._raise_if_interrupted()
                     await asyncio.sleep(0)  # a handler that never suspends must not keep the loop from everybody else
+                    self._raise_if_interrupted()  # after it: whoever stops us from here on finds us waiting, and idle
             except _Interrupted:
                 pass
             finally:
