@@ -1,0 +1,142 @@
+import itertools
+from typing import get_args
+from uuid import uuid4
+
+import pytest
+
+from chat_service.rules import (
+    Action,
+    Kind,
+    Role,
+    direct_key,
+    joining_role,
+    refusal,
+    refusal_of_removal,
+    refusal_of_role,
+    refusal_of_text,
+)
+from contracts.messages import Refusal
+
+FORBIDDEN, NOT_A_MEMBER = Refusal.FORBIDDEN, Refusal.NOT_A_MEMBER
+KINDS: tuple[Kind, ...] = get_args(Kind)
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+def allowed(action: Action) -> set[tuple[str, str | None]]:
+    return {(kind, role) for kind in KINDS for role in (*ROLES, None) if refusal(action, kind, role) is None}
+
+
+def pairs(kinds: str, roles: str) -> set[tuple[str, str | None]]:
+    named = itertools.product(kinds.split(), roles.split())
+    return {(kind, None if role == "outsider" else role) for kind, role in named}
+
+
+EVERY_KIND, GROUPS = "public private direct", "public private"
+
+
+class TestActions:
+    @pytest.mark.parametrize(
+        ("action", "expected"),
+        [
+            (Action.SEE, pairs(EVERY_KIND, "owner admin member") | pairs("public", "outsider")),
+            (Action.READ, pairs(EVERY_KIND, "owner admin member")),
+            (Action.POST, pairs(EVERY_KIND, "owner admin member")),
+            (Action.JOIN, pairs("public", "owner admin member outsider")),
+            (Action.LEAVE, pairs(GROUPS, "owner admin member")),
+            (Action.UPDATE, pairs(GROUPS, "owner admin")),
+            (Action.DELETE, pairs(GROUPS, "owner")),
+            (Action.ADD_MEMBER, pairs(GROUPS, "owner admin")),
+            (Action.REMOVE_MEMBER, pairs(GROUPS, "owner admin")),
+            (Action.APPOINT, pairs(GROUPS, "owner")),
+        ],
+    )
+    def test_are_for_these_roles_in_these_kinds_of_room(
+        self, action: Action, expected: set[tuple[str, str | None]]
+    ) -> None:
+        assert allowed(action) == expected
+
+    def test_all_stand_in_the_table(self) -> None:
+        for action in Action:
+            for kind in KINDS:
+                refusal(action, kind, None)
+
+    @pytest.mark.parametrize("action", [Action.READ, Action.POST, Action.LEAVE, Action.ADD_MEMBER])
+    def test_of_members_are_refused_to_outsiders_as_such(self, action: Action) -> None:
+        assert refusal(action, "private", None) is NOT_A_MEMBER
+
+    @pytest.mark.parametrize("action", [Action.SEE, Action.JOIN, Action.UPDATE, Action.DELETE])
+    def test_on_the_room_itself_are_forbidden_to_outsiders(self, action: Action) -> None:
+        assert refusal(action, "private", None) is FORBIDDEN
+
+
+class TestRoles:
+    @pytest.mark.parametrize(
+        ("actor", "current", "wanted", "refused"),
+        [
+            ("owner", None, "member", None),
+            ("owner", None, "admin", None),
+            ("owner", "member", "admin", None),
+            ("owner", "admin", "member", None),
+            ("owner", "owner", "admin", FORBIDDEN),
+            ("owner", "owner", "member", FORBIDDEN),
+            ("admin", None, "member", None),
+            ("admin", None, "admin", FORBIDDEN),
+            ("admin", "member", "member", None),
+            ("admin", "member", "admin", FORBIDDEN),
+            ("admin", "admin", "member", FORBIDDEN),
+            ("admin", "admin", "admin", None),
+            ("admin", "owner", "member", FORBIDDEN),
+            ("member", None, "member", FORBIDDEN),
+            ("member", "member", "member", FORBIDDEN),
+            ("member", "member", "admin", FORBIDDEN),
+            (None, None, "member", NOT_A_MEMBER),
+        ],
+    )
+    def test_are_given_by_owners_and_membership_by_admins_too(
+        self, actor: Role | None, current: Role | None, wanted: Role, refused: Refusal | None
+    ) -> None:
+        assert refusal_of_role("private", actor, current, wanted) is refused
+
+    @pytest.mark.parametrize("actor", ROLES)
+    def test_are_not_given_in_direct_rooms(self, actor: Role) -> None:
+        assert refusal_of_role("direct", actor, None, "member") is FORBIDDEN
+
+    def test_of_somebody_who_joins_is_owner_in_an_empty_room_only(self) -> None:
+        assert (joining_role(0), joining_role(1), joining_role(7)) == ("owner", "member", "member")
+
+
+class TestRemoval:
+    @pytest.mark.parametrize(
+        ("actor", "target", "refused"),
+        [
+            ("owner", "admin", None),
+            ("owner", "member", None),
+            ("owner", "owner", FORBIDDEN),
+            ("admin", "member", None),
+            ("admin", "admin", FORBIDDEN),
+            ("admin", "owner", FORBIDDEN),
+            ("member", "member", FORBIDDEN),
+            (None, "member", NOT_A_MEMBER),
+        ],
+    )
+    def test_is_of_lower_ranks_only(self, actor: Role | None, target: Role, refused: Refusal | None) -> None:
+        assert refusal_of_removal("public", actor, target) is refused
+
+
+class TestTexts:
+    @pytest.mark.parametrize("text", ["a", " ", "\u200b", "\n", "x" * 8000, "🎈" * 8000])
+    def test_of_up_to_8000_characters_are_taken_as_they_are(self, text: str) -> None:
+        assert refusal_of_text(text) is None
+
+    @pytest.mark.parametrize(
+        ("text", "refused"), [("x" * 8001, Refusal.TOO_LONG), ("", Refusal.INVALID), ("a\x00b", Refusal.INVALID)]
+    )
+    def test_of_other_forms_are_not(self, text: str, refused: Refusal) -> None:
+        assert refusal_of_text(text) is refused
+
+
+def test_a_direct_room_has_one_key_whoever_opens_it() -> None:
+    one, other, third = uuid4(), uuid4(), uuid4()
+
+    assert direct_key(one, other) == direct_key(other, one)
+    assert len({direct_key(one, other), direct_key(one, third), direct_key(other, third)}) == 3
