@@ -29,8 +29,8 @@ log = structlog.get_logger("common.http")
 class BodyLimit:
     """Answers 413 `too_long` to a body over `MAX_BODY_BYTES`, announced or not.
 
-    Then it reads and forgets the rest, within bounds: to close with bytes unread would reset the connection, and many
-    a client would never see the answer.
+    Before that it reads and forgets the rest, within bounds: to close with bytes unread would reset the connection, a
+    proxy's or the client's, and many a client would never see the answer.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -52,10 +52,8 @@ class BodyLimit:
             return message
 
         async def lingering(message: Message) -> None:
-            if received > MAX_BODY_BYTES and message["type"] == "http.response.body" and not message.get("more_body"):
-                await send({**message, "more_body": True})
+            if received > MAX_BODY_BYTES and message["type"] == "http.response.start":
                 await _discard(receive)
-                message = {"type": "http.response.body"}
             await send(message)
 
         announced = Headers(scope=scope).get("content-length", "0")
