@@ -29,7 +29,7 @@ class Process:
 
     def said(self, last: str) -> list[str]:
         """What it has said up to this line."""
-        lines = []
+        lines: list[str] = []
         while not lines or lines[-1] != last:
             line = self._stdout.readline()
             assert line, f"ended after {lines}"

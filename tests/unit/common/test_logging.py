@@ -1,0 +1,75 @@
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from common.logging import configure_logging
+from common.tracing import traced
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    configuration = structlog.get_config()
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.configure(**configuration)
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_line_is_json_with_the_trace_it_belongs_to(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "json")
+
+    with traced("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"):
+        structlog.get_logger("sample").info("happened", number=7)
+
+    (line,) = map(json.loads, lines(capsys))
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "happened",
+        "number": 7,
+        "level": "info",
+        "logger": "sample",
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+    }
+
+
+def test_lines_of_libraries_look_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "json")
+
+    logging.getLogger("somebody.else").warning("took %d s", 3)
+
+    (line,) = map(json.loads, lines(capsys))
+    assert (line["event"], line["level"], line["logger"]) == ("took 3 s", "warning", "somebody.else")
+
+
+def test_what_is_below_the_level_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("warning", "json")
+
+    structlog.get_logger("sample").info("happened")
+    logging.getLogger("somebody.else").info("happened")
+
+    assert lines(capsys) == []
+
+
+@pytest.mark.parametrize("format", ["json", "console"])
+def test_a_traceback_shows_no_local_variable(capsys: pytest.CaptureFixture[str], format: str) -> None:
+    configure_logging("info", "json" if format == "json" else "console")
+
+    def log_in(password: str) -> None:
+        raise RuntimeError(len(password))
+
+    try:
+        log_in("sword" + "fish")
+    except RuntimeError:
+        structlog.get_logger("sample").exception("failed")
+
+    output = "\n".join(lines(capsys))
+    assert "log_in" in output
+    assert "swordfish" not in output

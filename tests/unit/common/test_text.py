@@ -1,0 +1,45 @@
+import pytest
+
+from common.text import clean_name, no_nul
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("Ada", "Ada"),
+        ("  Ada Lovelace\t", "Ada Lovelace"),
+        ("Jose\u0301", "Jos\u00e9"),
+        ("李小龍", "李小龍"),
+        ("عائشة", "عائشة"),
+        ("🎈", "🎈"),
+    ],
+)
+def test_a_name_is_kept_in_its_composed_form_without_space_around_it(typed: str, kept: str) -> None:
+    assert clean_name(typed) == kept
+
+
+@pytest.mark.parametrize(
+    "character",
+    ["\x00", "\n", "\x7f", "\u200b", "\u200d", "\u200e", "\u202e", "\u2066", "\u2028", "\ufeff", "\ue000", "\ud800"],
+    ids=ascii,
+)
+def test_a_name_with_something_that_nobody_sees_is_refused(character: str) -> None:
+    with pytest.raises(ValueError, match="invisible"):
+        clean_name(f"A{character}da")
+
+
+@pytest.mark.parametrize("name", ["", "  ", "\u3000"], ids=ascii)
+def test_a_name_of_nothing_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="empty"):
+        clean_name(name)
+
+
+@pytest.mark.parametrize("text", ["Hello.\n\tBye.", "\u200d", "🎈", " "], ids=ascii)
+def test_a_text_is_kept_as_it_was_typed(text: str) -> None:
+    assert no_nul(text) == text
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\ud83c"], ids=ascii)
+def test_a_text_that_cannot_be_stored_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="contains"):
+        no_nul(text)
