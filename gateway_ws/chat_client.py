@@ -1,15 +1,19 @@
 """What the gateway asks of chat_service over HTTP."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 from uuid import UUID
 
 import httpx
 from pydantic import ValidationError
 
 from common.tracing import current_traceparent
+from contracts.fields import Contract
 from contracts.internal_http import CatchUp, CatchUpRequest, Entries, EntriesRequest, RoomIds
 
 _TIMEOUT_S = 5.0
+
+Answer = TypeVar("Answer", bound=Contract)
 
 
 class ChatUnavailable(Exception):
@@ -24,15 +28,15 @@ class ChatClient:
         self._service_token = service_token
 
     async def room_ids(self, user_id: UUID) -> list[UUID]:
-        return RoomIds.model_validate_json(await self._ask("GET", f"/internal/v1/users/{user_id}/rooms")).room_ids
+        return (await self._ask(RoomIds, "GET", f"/internal/v1/users/{user_id}/rooms")).room_ids
 
     async def catch_up(self, user_id: UUID, resume: Mapping[UUID, int], limit: int) -> CatchUp:
         body = CatchUpRequest(resume=dict(resume), limit=limit).model_dump_json()
-        return CatchUp.model_validate_json(await self._ask("POST", f"/internal/v1/users/{user_id}/catch_up", body))
+        return await self._ask(CatchUp, "POST", f"/internal/v1/users/{user_id}/catch_up", body)
 
     async def entries(self, after: Mapping[UUID, int], limit: int) -> Entries:
         body = EntriesRequest(after=dict(after), limit=limit).model_dump_json()
-        return Entries.model_validate_json(await self._ask("POST", "/internal/v1/rooms/entries", body))
+        return await self._ask(Entries, "POST", "/internal/v1/rooms/entries", body)
 
     async def missing(self) -> str | None:
         """What keeps chat_service from being asked, for `/readyz`."""
@@ -43,7 +47,7 @@ class ChatClient:
             return "chat_service can't be reached"
         return None
 
-    async def _ask(self, method: str, path: str, body: str | None = None) -> bytes:
+    async def _ask(self, answer: type[Answer], method: str, path: str, body: str | None = None) -> Answer:
         headers = {
             "Authorization": f"Bearer {self._service_token}",
             "Content-Type": "application/json",
@@ -52,6 +56,6 @@ class ChatClient:
         try:
             response = await self._client.request(method, path, content=body, headers=headers, timeout=_TIMEOUT_S)
             response.raise_for_status()
+            return answer.model_validate_json(response.content)
         except (httpx.HTTPError, ValidationError) as error:
             raise ChatUnavailable(type(error).__name__) from error
-        return response.content

@@ -1,72 +1,23 @@
-"""Commands on their way to chat_service, and the senders who wait for an answer."""
+"""Commands on their way to chat_service."""
 
 import asyncio
-import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
-from uuid import UUID
+from collections.abc import Callable
 
 import structlog
-from prometheus_client import Gauge
 
 from common.ids import now, uuid7
 from common.tracing import current_traceparent
 from contracts.envelope import Envelope, encode
 from contracts.messages import MarkRead, SendMessage
 from contracts.topology import COMMANDS, partition
-from gateway_ws.connection import Connection
 from messaging.bus import Bus, Message, PublishError
-
-PENDING = Gauge("parley_gateway_pending_commands", "Commands that wait for an answer")
 
 _MAX_BATCH = 200
 
 log = structlog.get_logger(__name__)
 
 Command = SendMessage | MarkRead
-
-
-class PendingCommands:
-    """Each command frame is answered exactly once. The answer goes to whoever has waited longest for it: a command
-    may have been sent several times, over several connections."""
-
-    def __init__(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._timeout = timeout
-        self._clock = clock
-        self._waiting: dict[tuple[UUID, UUID], deque[Connection]] = {}
-        self._deadlines: deque[tuple[float, tuple[UUID, UUID], Connection]] = deque()
-
-    def add(self, command_id: UUID, connection: Connection) -> None:
-        key = (connection.user_id, command_id)
-        self._waiting.setdefault(key, deque()).append(connection)
-        self._deadlines.append((self._clock() + self._timeout, key, connection))
-        PENDING.set(len(self._waiting))
-
-    def resolve(self, user_id: UUID, command_id: UUID) -> Connection | None:
-        """Whom to answer: the first that is still there, or None."""
-        key = (user_id, command_id)
-        waiting = self._waiting.get(key)
-        while waiting:
-            connection = waiting.popleft()
-            if not waiting:
-                del self._waiting[key]
-                PENDING.set(len(self._waiting))
-            if connection.is_open:
-                return connection
-        return None
-
-    def expired(self) -> Iterator[tuple[Connection, UUID]]:
-        """Those who have waited too long, each with the command's id. They wait no more."""
-        while self._deadlines and self._deadlines[0][0] <= self._clock():
-            _, key, connection = self._deadlines.popleft()
-            waiting = self._waiting.get(key)
-            if waiting is None or connection not in waiting:
-                continue
-            waiting.remove(connection)
-            if not waiting:
-                del self._waiting[key]
-            yield connection, key[1]
-        PENDING.set(len(self._waiting))
 
 
 class CommandPublisher:

@@ -14,7 +14,9 @@ from gateway_ws.chat_client import ChatClient, ChatUnavailable
 from gateway_ws.connection import Connection
 from gateway_ws.framing import event_frame
 from gateway_ws.hub import Hub
+from gateway_ws.pending import PendingCommands
 from gateway_ws.protocol import PING_INTERVAL_S
+from gateway_ws.repair import Repair
 from gateway_ws.shards import Shards
 
 _FIRST_RETRY_S = 0.2
@@ -24,10 +26,21 @@ log = structlog.get_logger(__name__)
 
 
 class Entrance:
-    def __init__(self, hub: Hub, shards: Shards, chat: ChatClient, limits: Limits, replay_limit: int) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        shards: Shards,
+        chat: ChatClient,
+        pending: PendingCommands,
+        repair: Repair,
+        limits: Limits,
+        replay_limit: int,
+    ) -> None:
         self._hub = hub
         self._shards = shards
         self._chat = chat
+        self._pending = pending
+        self._repair = repair
         self._limits = limits
         self._replay_limit = replay_limit
 
@@ -56,8 +69,10 @@ class Entrance:
         while connection.is_open:
             try:
                 async with connection.changing_rooms:
-                    await self._add_room(connection, room_id, joined_seq)
-                return
+                    if not self._is_still_in_from_before(connection, room_id, joined_seq):
+                        await self._add_room(connection, room_id, joined_seq)
+                        return
+                await asyncio.sleep(_FIRST_RETRY_S)
             except ChatUnavailable:
                 await asyncio.sleep(delay * random.uniform(0.5, 1.0))
                 delay = min(_MAX_RETRY_S, delay * 2)
@@ -74,6 +89,11 @@ class Entrance:
             except ChatUnavailable:
                 await asyncio.sleep(delay * random.uniform(0.5, 1.0))
                 delay = min(_MAX_RETRY_S, delay * 2)
+
+    def _is_still_in_from_before(self, connection: Connection, room_id: UUID, joined_seq: int) -> bool:
+        """Whether the removal that came before this joining has yet to be passed on to the connection."""
+        position = self._hub.position(connection, room_id)
+        return position is not None and position < joined_seq
 
     async def _add_room(self, connection: Connection, room_id: UUID, joined_seq: int) -> None:
         if self._hub.listening(connection, room_id):
@@ -106,7 +126,9 @@ class Entrance:
         for entry in entries:
             await connection.room_for_more()
             connection.deliver(event_frame(entry))
-        self._hub.release(connection, room.id, room.head)
+            self._pending.committed(entry)
+        if self._hub.release(connection, room.id, room.head):
+            self._repair.hole_seen()
 
     def _welcome(self, connection: Connection, view: CatchUp) -> Welcome:
         claims = connection.claims

@@ -6,8 +6,9 @@ from uuid import UUID
 
 import structlog
 
+from common.tracing import traced
 from contracts.envelope import InvalidEnvelope, decode
-from contracts.frames import Ack, ErrorCode, ReadMoved, TypingChanged
+from contracts.frames import ReadMoved, TypingChanged
 from contracts.messages import (
     CommandAccepted,
     CommandRefused,
@@ -18,11 +19,11 @@ from contracts.messages import (
     RoomTyping,
     SessionRevoked,
 )
-from gateway_ws.commands import PendingCommands
 from gateway_ws.connection import Connection
 from gateway_ws.entrance import Entrance
 from gateway_ws.framing import event_frame
 from gateway_ws.hub import Hub, Prepared
+from gateway_ws.pending import PendingCommands
 from gateway_ws.protocol import text_frame
 from gateway_ws.repair import Repair
 from gateway_ws.sessions import Sessions
@@ -55,29 +56,14 @@ class Events:
                 log.warning("message_not_understood", type=delivery.type, id=delivery.id, reason=str(error))
                 continue
             for number, envelope in enumerate(envelopes, 1):
-                self._take(envelope.payload)
+                with traced(envelope.traceparent):
+                    self._take(envelope.payload)
                 if number % _SLICE == 0:
                     await asyncio.sleep(0)
 
     def take_entry(self, entry: RoomEntry) -> None:
-        """An entry, from the bus or fetched: it is committed, so its sender can be answered, even across a hole.
-
-        One that is known already comes again because its command did; a reply answers that.
-        """
-        if entry.command_id is not None and not self._hub.knows(entry):
-            sender = self._pending.resolve(entry.actor_id, entry.command_id)
-            if sender is not None:
-                message_id = entry.data.get("message_id")
-                sender.send(
-                    Ack(
-                        id=entry.command_id,
-                        room_id=entry.room_id,
-                        seq=entry.seq,
-                        message_id=message_id,
-                        at=entry.at,
-                        duplicate=False,
-                    )
-                )
+        """An entry, from the bus or fetched: it is committed, so its sender can be answered, even across a hole."""
+        self._pending.committed(entry)
         if self._hub.offer(Prepared(entry, event_frame(entry))):
             self._repair.hole_seen()
 
@@ -108,9 +94,9 @@ class Events:
                 for connection in self._sessions.of(user_id):
                     self._start(self._entrance.add_room(connection, room_id, seq))
             case CommandAccepted():
-                self._accepted(payload)
+                self._pending.accepted(payload)
             case CommandRefused():
-                self._refused(payload)
+                self._pending.refused(payload)
             case SessionRevoked(user_id=user_id, session_id=session_id):
                 self._sessions.revoke(user_id, session_id)
             case _:
@@ -123,22 +109,3 @@ class Events:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def _accepted(self, accepted: CommandAccepted) -> None:
-        sender = self._pending.resolve(accepted.user_id, accepted.command_id)
-        if sender is not None:
-            sender.send(
-                Ack(
-                    id=accepted.command_id,
-                    room_id=accepted.room_id,
-                    seq=accepted.seq,
-                    message_id=accepted.message_id,
-                    at=accepted.at,
-                    duplicate=True,
-                )
-            )
-
-    def _refused(self, refused: CommandRefused) -> None:
-        sender = self._pending.resolve(refused.user_id, refused.command_id)
-        if sender is not None:
-            sender.error(ErrorCode(refused.code), refused.detail, refused.command_id)

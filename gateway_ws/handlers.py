@@ -4,6 +4,7 @@ import json
 from contextlib import suppress
 from uuid import UUID
 
+import structlog
 from pydantic import ValidationError
 
 from common.ids import now, uuid7
@@ -15,14 +16,15 @@ from contracts.frames import CLIENT_FRAME, CloseCode, ErrorCode, Hello, Read, Re
 from contracts.messages import MarkRead, RoomTyping, SendMessage
 from contracts.topology import ROOMS, shard
 from gateway_ws.chat_client import ChatUnavailable
-from gateway_ws.commands import CommandPublisher, PendingCommands
+from gateway_ws.commands import CommandPublisher
 from gateway_ws.connection import Connection
 from gateway_ws.entrance import Entrance
 from gateway_ws.hub import Hub
+from gateway_ws.pending import RETRY_AFTER_S, PendingCommands
 from gateway_ws.sessions import Sessions
 from messaging.bus import Bus, Message, PublishError
 
-_RETRY_AFTER_S = 1.0
+log = structlog.get_logger(__name__)
 
 ClientFrame = Hello | Send | Read | Typing | Refresh
 
@@ -88,7 +90,7 @@ class Handlers:
         try:
             await self._entrance.welcome(connection, frame.resume)
         except ChatUnavailable:
-            connection.error(ErrorCode.UNAVAILABLE, "The rooms can't be had right now.", retry_after=_RETRY_AFTER_S)
+            connection.error(ErrorCode.UNAVAILABLE, "The rooms can't be had right now.", retry_after=RETRY_AFTER_S)
             connection.close(CloseCode.SERVICE_RESTART, "rooms unavailable")
             return False
         return True
@@ -119,6 +121,7 @@ class Handlers:
             connection.error(ErrorCode.BAD_FRAME, f"send.text: {error}", frame.id)
             return
         self._pending.add(frame.id, connection)
+        log.debug("command_received", command_id=str(frame.id), room_id=str(frame.room_id))
         self._publisher.submit(
             SendMessage(
                 command_id=frame.id,
@@ -151,7 +154,7 @@ class Handlers:
             connection.error(ErrorCode.UNAUTHORIZED, str(error))
             return
         except KeysUnavailable:
-            connection.error(ErrorCode.UNAVAILABLE, "Tokens can't be verified.", retry_after=_RETRY_AFTER_S)
+            connection.error(ErrorCode.UNAVAILABLE, "Tokens can't be verified.", retry_after=RETRY_AFTER_S)
             return
         if claims.user_id != connection.user_id:
             connection.error(ErrorCode.UNAUTHORIZED, "This is another user's token.")
@@ -175,6 +178,6 @@ class Handlers:
             connection.error(ErrorCode.UNAUTHORIZED, str(error))
             connection.close(CloseCode.UNAUTHORIZED, "unauthorized")
         except KeysUnavailable:
-            connection.error(ErrorCode.UNAVAILABLE, "Tokens can't be verified.", retry_after=_RETRY_AFTER_S)
+            connection.error(ErrorCode.UNAVAILABLE, "Tokens can't be verified.", retry_after=RETRY_AFTER_S)
             connection.close(CloseCode.SERVICE_RESTART, "tokens can't be verified")
         return None

@@ -11,17 +11,18 @@ from fastapi import FastAPI
 from common.app import new_app
 from common.ids import uuid7
 from common.tokens import TokenVerifier, fetch_keys_over_http
-from contracts.frames import ErrorCode, Limits
+from contracts.frames import Limits
 from contracts.messages import SendMessage, SessionRevoked
 from contracts.topology import EVENTS, EVERYBODY, MEMBERS, REPLIES
 from gateway_ws.chat_client import ChatClient, ChatUnavailable
-from gateway_ws.commands import Command, CommandPublisher, PendingCommands
+from gateway_ws.commands import Command, CommandPublisher
 from gateway_ws.config import Settings
 from gateway_ws.connection import Flusher
 from gateway_ws.entrance import Entrance
 from gateway_ws.events import Events
 from gateway_ws.handlers import Handlers
 from gateway_ws.hub import Hub
+from gateway_ws.pending import PendingCommands
 from gateway_ws.repair import Repair
 from gateway_ws.router import Gateway, router
 from gateway_ws.sessions import Sessions
@@ -48,8 +49,9 @@ def create_app(
 
     async def on_reset() -> None:
         """The queue was lost and made anew: whatever came meanwhile is looked up."""
+        await repair.compare_heads_until_done()
+        # after the entries: a room left and joined again is missing only once the removal has been passed on
         events.reconcile()
-        await compare_heads()
 
     async def compare_heads() -> None:
         try:
@@ -59,11 +61,7 @@ def create_app(
 
     def not_published(command: Command) -> None:
         if isinstance(command, SendMessage):
-            connection = pending.resolve(command.user_id, command.command_id)
-            if connection is not None:
-                connection.error(
-                    ErrorCode.UNAVAILABLE, "It may not have arrived: send it again.", command.command_id, 1
-                )
+            pending.unpublished(command.user_id, command.command_id)
 
     queue = bus.listen(
         NAME,
@@ -76,8 +74,8 @@ def create_app(
         on_reset=on_reset,
     )
     shards = Shards(queue)
-    entrance = Entrance(hub, shards, chat, limits, settings.replay_limit)
     repair = Repair(hub, chat, lambda entry: events.take_entry(entry), settings.hole_patience)
+    entrance = Entrance(hub, shards, chat, pending, repair, limits, settings.replay_limit)
     events = Events(hub, sessions, pending, entrance, repair)
     publisher = CommandPublisher(bus, not_published)
 
@@ -85,16 +83,13 @@ def create_app(
         while True:
             await asyncio.sleep(1)
             sessions.sweep()
-            for connection, command_id in pending.expired():
-                connection.error(
-                    ErrorCode.UNAVAILABLE, "There was no answer: send it again.", command_id, retry_after=1
-                )
+            pending.expire()
 
     async def sweep_now_and_then() -> None:
         while True:
             await asyncio.sleep(settings.sweep_interval)
             await compare_heads()
-            await shards.keep(hub.rooms())
+            await shards.keep(hub.rooms)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -48,7 +48,18 @@ class Repair:
                     await self._fetch(holes)
                 except ChatUnavailable as error:
                     log.warning("holes_wait", rooms=len(holes), reason=str(error))
+                if self._hub.holes() == holes:
                     await asyncio.sleep(_RETRY_S)
+
+    async def compare_heads_until_done(self) -> None:
+        while True:
+            try:
+                await self.compare_heads()
+            except ChatUnavailable as error:
+                log.warning("heads_not_compared", reason=str(error))
+                await asyncio.sleep(_RETRY_S)
+            else:
+                return
 
     async def compare_heads(self) -> None:
         """Fetch whatever any room has beyond what the hub has heard. Raises `ChatUnavailable`."""

@@ -1,7 +1,7 @@
 """Which rooms' shards this gateway's queue is bound to: those of the rooms that somebody here listens to."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from contracts.topology import ROOMS, shard
@@ -25,10 +25,10 @@ class Shards:
                 await self._queue.bind([Binding(ROOMS, key) for key in sorted(new)])
                 self._bound |= new
 
-    async def keep(self, room_ids: Iterable[UUID]) -> None:
-        """Unbind all shards but those of these rooms."""
+    async def keep(self, rooms: Callable[[], Iterable[UUID]]) -> None:
+        """Unbind all shards but those of the rooms that `rooms` then returns."""
         async with self._changing:
-            idle = self._bound - {shard(room_id) for room_id in room_ids}
+            idle = self._bound - {shard(room_id) for room_id in rooms()}
             if idle:
                 # first forgotten, so that whoever needs one meanwhile waits for the lock and binds it again
                 self._bound -= idle

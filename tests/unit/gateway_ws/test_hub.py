@@ -3,7 +3,7 @@
 import json
 from uuid import UUID, uuid4
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.ids import now
@@ -153,69 +153,133 @@ def test_nothing_is_left_of_a_listener_that_has_gone() -> None:
     assert hub.rooms_of(somebody) == hub.rooms_of(held) == frozenset()
 
 
-def test_an_entry_is_known_once_it_was_offered() -> None:
+def test_what_was_passed_on_before_a_newcomer_listened_is_asked_for_again_and_reaches_nobody_twice() -> None:
     hub = Hub()
-    listening(hub, 3)
-    later, next_one = prepared(5), prepared(4)
+    newcomer = Somebody()
+    hub.listen(newcomer, ROOM)
+    present = listening(hub, 7)  # whose catch-up was made later and answered sooner
 
-    assert hub.knows(prepared(3).entry)
-    assert not hub.knows(later.entry)
-    hub.offer(later)
-    assert hub.knows(later.entry)
-    assert not hub.knows(next_one.entry)
+    assert hub.release(newcomer, ROOM, 5)
+    assert hub.holes() == {ROOM: 5}
+    for seq in (6, 7, 8):
+        hub.offer(prepared(seq))
 
-
-@st.composite
-def histories(draw: st.DrawFn) -> tuple[int, list[tuple[str, int]]]:
-    """A log's length, and what happens: entries committed in order, each broadcast late, twice or never; listeners
-    that begin, are released, and leave."""
-    length = draw(st.integers(1, 12))
-    steps = draw(
-        st.lists(
-            st.tuples(st.sampled_from(["commit", "offer", "listen", "release", "leave", "repair"]), st.integers(0, 30)),
-            max_size=60,
-        )
-    )
-    return length, steps
+    assert newcomer.seqs == [6, 7, 8]
+    assert present.seqs == [8]
 
 
-@given(histories())
+def test_a_catch_up_that_is_ahead_of_the_room_shows_that_something_was_lost() -> None:
+    hub = Hub()
+    listening(hub, 5)
+    newcomer = Somebody()
+    hub.listen(newcomer, ROOM)
+
+    assert hub.release(newcomer, ROOM, 6)
+    assert hub.holes() == {ROOM: 5}
+
+
+def test_what_does_not_fit_is_a_hole() -> None:
+    hub = Hub(max_kept=2)
+    somebody = listening(hub, 0)
+
+    for seq in (5, 4, 3):
+        hub.offer(prepared(seq))
+    assert hub.holes() == {ROOM: 0}
+    hub.offer(prepared(1))
+    hub.offer(prepared(2))
+    assert hub.holes() == {ROOM: 2}
+    hub.offer(prepared(3))
+
+    assert somebody.seqs == [1, 2, 3, 4, 5]
+    assert hub.holes() == {}
+
+
+class World:
+    """A room's log, what a gateway hears of it, and its listeners: some held back, with or without a catch-up in
+    hand, some released at a position."""
+
+    def __init__(self, length: int, max_kept: int) -> None:
+        self.hub = Hub(max_kept)
+        self.log = [prepared(seq) for seq in range(1, length + 1)]
+        self.committed = 0
+        self.heard_until = 0
+        self.held: list[Somebody] = []
+        self.caught_up: list[tuple[Somebody, int]] = []
+        self.released: list[tuple[Somebody, int]] = []
+
+    def commit(self, _number: int) -> None:
+        self.committed = min(len(self.log), self.committed + 1)
+
+    def hear_any(self, number: int) -> None:
+        """Late, early or again."""
+        if self.committed:
+            self.hub.offer(self.log[number % self.committed])
+
+    def hear_next(self, _number: int) -> None:
+        if self.heard_until < self.committed:
+            self.hub.offer(self.log[self.heard_until])
+            self.heard_until += 1
+
+    def lose_next(self, _number: int) -> None:
+        self.heard_until = min(self.committed, self.heard_until + 1)
+
+    def listen(self, _number: int) -> None:
+        self.held.append(Somebody())
+        self.hub.listen(self.held[-1], ROOM)
+
+    def catch_up(self, number: int) -> None:
+        if self.held:
+            self.caught_up.append((self.held.pop(number % len(self.held)), self.committed))
+
+    def release(self, number: int) -> None:
+        if self.caught_up:
+            somebody, position = self.caught_up.pop(number % len(self.caught_up))
+            has_hole = self.hub.release(somebody, ROOM, position)
+            assert has_hole == bool(self.hub.holes())
+            self.released.append((somebody, position))
+
+    def leave(self, number: int) -> None:
+        everybody = [*self.held, *(somebody for somebody, _ in self.caught_up + self.released)]
+        if everybody:
+            gone = everybody[number % len(everybody)]
+            self.hub.leave_all(gone)
+            self.held = [somebody for somebody in self.held if somebody is not gone]
+            self.caught_up = [pair for pair in self.caught_up if pair[0] is not gone]
+            self.released = [pair for pair in self.released if pair[0] is not gone]
+
+    def fill_holes(self, _number: int = 0) -> None:
+        for after in self.hub.holes().values():
+            self._fetch(after)
+
+    def compare_heads(self) -> None:
+        for after in self.hub.heads().values():
+            self._fetch(after)
+
+    def _fetch(self, after: int) -> None:
+        for entry in self.log[after : self.committed]:
+            self.hub.offer(entry)
+
+
+STEPS = ["commit", "hear_next", "hear_any", "lose_next", "listen", "catch_up", "release", "leave", "fill_holes"]
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.integers(1, 12),
+    st.sampled_from([1, 3, 1000]),
+    st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 30)), max_size=80),
+)
 def test_whatever_happens_a_listener_gets_a_dense_row_from_its_position_on(
-    history: tuple[int, list[tuple[str, int]]],
+    length: int, max_kept: int, steps: list[tuple[str, int]]
 ) -> None:
-    length, steps = history
-    log = [prepared(seq) for seq in range(1, length + 1)]
-    committed = 0
-    hub = Hub()
-    held: list[Somebody] = []
-    released: dict[Somebody, int] = {}
-
-    def repair() -> None:
-        for after in hub.heads().values():
-            for entry in log[after:committed]:
-                hub.offer(entry)
+    world = World(length, max_kept)
 
     for step, number in steps:
-        match step:
-            case "commit":
-                committed = min(length, committed + 1)
-            case "offer" if committed:
-                hub.offer(log[number % committed])
-            case "listen":
-                held.append(Somebody())
-                hub.listen(held[-1], ROOM)
-            case "release" if held:
-                somebody = held.pop(number % len(held))
-                hub.release(somebody, ROOM, committed)
-                released[somebody] = committed
-            case "leave" if released:
-                somebody = list(released)[number % len(released)]
-                hub.leave_all(somebody)
-                position = released.pop(somebody)
-                assert somebody.seqs == list(range(position + 1, position + 1 + len(somebody.seqs)))
-            case "repair":
-                repair()
-    repair()
+        getattr(world, step)(number)
+        for somebody, position in world.released:
+            assert somebody.seqs == list(range(position + 1, position + 1 + len(somebody.seqs)))
+        assert all(somebody.seqs == [] for somebody in world.held)
+    world.compare_heads()
 
-    for somebody, position in released.items():
-        assert somebody.seqs == list(range(position + 1, committed + 1))
+    for somebody, position in world.released:
+        assert somebody.seqs == list(range(position + 1, world.committed + 1))
