@@ -6,6 +6,7 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel, HeadersType
 from pamqp.commands import Basic
+from prometheus_client import REGISTRY
 from yarl import URL
 
 from messaging.bus import Binding, Bus, Message, PublishError, RetryPolicy
@@ -128,15 +129,20 @@ class TestDeadLetters:
         await lab.start(bus)
         await lab.delete_queue(f"{lab.first}.dead")
 
-        await bus.publish(lab.messages(2))
+        def times_put_off() -> float:
+            return REGISTRY.get_sample_value("parley_bus_retried_total", {"queue": lab.first}) or 0.0
+
+        await bus.publish(lab.messages(1))
         await handler.until_it_has(FAST.max_attempts)
+        await bus.publish([lab.message("behind it")])
+        await handler.until(lambda: times_put_off() > FAST.max_attempts)
         assert handler.handled == []
         reader, dead = lab.bus(), Recorder()
         reader.consume(f"{lab.first}.dead", dead)
         await lab.start(reader)  # declares the queue anew
 
         await dead.until_it_has(1)
-        await handler.until(lambda: handler.handled == [b"1"])
+        await handler.until(lambda: handler.handled == [b"behind it"])
 
 
 @pytest.fixture
