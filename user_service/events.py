@@ -42,7 +42,7 @@ class Watermarks:
 
     async def __call__(self, as_of: datetime) -> None:
         """Raises `PublishError`, `DatabaseUnavailable`."""
-        if self._clock() - self._published_at < _WATERMARK_INTERVAL_S:
+        if not self._bus.connected or self._clock() - self._published_at < _WATERMARK_INTERVAL_S:
             return
         async with self._database.read() as session:
             nobody = not await session.scalar(select(exists().where(User.id.is_not(None))))
