@@ -16,7 +16,7 @@ from messaging.metrics import DEAD_LETTERED, HANDLED, RETRIED
 
 log = structlog.get_logger(__name__)
 
-STOP_GRACE = 10.0
+STOP_GRACE = 3.0
 """Seconds that a handler has to finish the batch it has in hand when its bus stops."""
 
 ONE_ATTEMPT = RetryPolicy(max_attempts=1)

@@ -9,6 +9,8 @@ from messaging.bus import Binding
 from messaging.delivery import Subscription
 from messaging.resets import Resets
 
+BIND_TIMEOUT = 15.0
+
 
 class RabbitMQBroadcast:
     """See `messaging.bus.Broadcast`.
@@ -51,10 +53,12 @@ class RabbitMQBroadcast:
             self._bindings_made.notify_all()
 
     async def keep_bound(self, queue: AbstractQueue) -> None:
+        """Runs until cancelled, or until the broker refuses or does not answer."""
         while True:
             await self._changed.wait()
             self._changed.clear()
-            await self.make_bindings(queue)
+            async with asyncio.timeout(BIND_TIMEOUT):
+                await self.make_bindings(queue)
 
     def forget_bindings(self) -> None:
         """The queue they were made for is gone."""

@@ -18,6 +18,8 @@ from messaging.rabbitmq.session import Session
 from messaging.resets import Resets
 
 OPEN_TIMEOUT = 15.0
+"""Seconds for connecting and declaring everything. A broker that is starting may leave a call unanswered for ever."""
+
 PRIORITIES = 1_000
 RECONNECT = RetryPolicy(first_delay=0.2, max_delay=3.0)
 STABLE_AFTER = 10.0
@@ -141,7 +143,7 @@ class RabbitMQBus:
         self._workers = [worker for worker in self._workers if not worker.task.done()]
         for subscription, backlog in session.backlogs:
             worker = Worker(subscription, backlog)
-            worker.task.add_done_callback(lambda _: session.lose("a worker ended"))
+            worker.task.add_done_callback(lambda task: session.lose(f"a worker ended: {task!r}"))
             self._workers.append(worker)
         for broadcast in self._broadcasts:
             broadcast.resets.queue_made()

@@ -57,4 +57,4 @@ def _reason(error: BaseException) -> str:
         case DeliveryError():
             return "refused by the broker"
         case _:
-            return f"connection lost: {type(error).__name__}"
+            return f"not published: {type(error).__name__}"

@@ -11,12 +11,19 @@ from messaging.dead_letters import dead_letter_queue
 # connection too, for all that was prefetched: hence many.
 DELIVERY_LIMIT = 50
 
+# A dead letter is there for a person to look at, as often as need be. RabbitMQ 4 drops after 20 times by default.
+DEAD_LETTER_DELIVERY_LIMIT = 1_000_000
+
 
 async def declare(channel: AbstractChannel, topology: Topology) -> None:
     for exchange in topology.exchanges:
         await channel.declare_exchange(exchange, "direct", durable=True)
     for name, bindings in topology.queues.items():
-        await channel.declare_queue(dead_letter_queue(name), durable=True, arguments={"x-queue-type": "quorum"})
+        await channel.declare_queue(
+            dead_letter_queue(name),
+            durable=True,
+            arguments={"x-queue-type": "quorum", "x-delivery-limit": DEAD_LETTER_DELIVERY_LIMIT},
+        )
         queue = await channel.declare_queue(
             name,
             durable=True,
