@@ -72,7 +72,7 @@ class Delivery:
     rejection: str | None = None
 
     def reject(self, reason: str) -> None:
-        """Send this one to the dead-letter queue, with the reason, when the handler returns. The others are not."""
+        """Send it to the dead-letter queue with the reason when the handler returns. The others are unaffected."""
         self.rejection = reason
 
 
