@@ -1,5 +1,7 @@
 """Servers in containers, where a Docker engine answers."""
 
+import os
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,7 +26,7 @@ class Container(Server):
         """`ports` maps those inside to those on this machine. Raises DockerException: no engine, or no such image."""
         self.url = url
         self._serves = serves
-        self._client = docker.from_env()
+        self._client = _new_client()
         try:
             _pull_if_missing(self._client, image)
             self._container: Any = self._client.containers.create(
@@ -65,7 +67,7 @@ class Container(Server):
 def has_image(image: str) -> bool:
     """Whether a Docker engine answers that has the image or can pull it."""
     try:
-        client = docker.from_env()
+        client = _new_client()
     except DockerException:
         return False
     try:
@@ -75,6 +77,18 @@ def has_image(image: str) -> bool:
     finally:
         client.close()
     return True
+
+
+def _new_client() -> Any:
+    """Raises DockerException: no engine answers."""
+    scheme, _, path = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").partition("://")
+    if scheme == "unix":
+        with socket.socket(socket.AF_UNIX) as probe:  # the client itself would leave the socket open if that fails
+            try:
+                probe.connect(path)
+            except OSError as error:
+                raise DockerException("no engine answers") from error
+    return docker.from_env()
 
 
 def _pull_if_missing(client: Any, image: str) -> None:
