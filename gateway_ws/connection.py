@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from contextlib import suppress
+from collections import deque
 from typing import Literal
 from uuid import UUID
 
@@ -18,9 +18,12 @@ DELIVERED = Counter("parley_gateway_frames", "Frames handed to connections")
 NEWS_DROPPED = Counter("parley_gateway_news_dropped", "Passing news dropped for slow connections")
 CLOSED = Counter("parley_gateway_closes", "Connections closed by the gateway", ["code"])
 
+_SLICE_BYTES = 128 * 1024
+"""So much is handed to a socket at once; the rest waits here, as frames shared with the other connections."""
 
-_DRAIN_CHECK_S = 0.05
-"""Also looked at by itself, since a socket may take much without having refused anything."""
+_PATIENCE_S = 1.0
+_PATIENT_FACTOR = 8
+"""A burst may pass the bound that often for so long, since a socket that keeps up needs a moment to take it."""
 
 
 class Flusher:
@@ -41,20 +44,24 @@ class Flusher:
 
 
 class Connection:
-    """Frames go out in the order in which they are handed in; nothing here waits.
+    """Frames go out in the order in which they are handed in; only `room_for_more` waits.
 
-    Unsent bytes are bounded by `max_unsent_bytes`: from half of that passing news is dropped, beyond it the connection
-    is closed with 4008.
+    What is unsent is bounded: from half of `max_unsent_bytes` on passing news is dropped; a connection that is beyond
+    it and has taken nothing for a second, or is far beyond it, is closed with 4008. So is one that has taken nothing
+    for `max_stall` seconds.
     """
 
-    def __init__(self, protocol: GatewayProtocol, flusher: Flusher, bucket: TokenBucket, max_unsent_bytes: int) -> None:
+    def __init__(
+        self, protocol: GatewayProtocol, flusher: Flusher, bucket: TokenBucket, max_unsent_bytes: int, max_stall: float
+    ) -> None:
         self._protocol = protocol
         self._flusher = flusher
         self._max_unsent_bytes = max_unsent_bytes
-        self._frames: list[bytes] = []
+        self._max_stall = max_stall
+        self._frames: deque[bytes] = deque()
         self._bytes = 0
+        self._flush_due = False
         self._paused_at: float | None = None
-        self._drained = asyncio.Event()
         self.bucket = bucket
         self.refused_frames = 0
         self.claims: Claims | None = None
@@ -62,7 +69,7 @@ class Connection:
         self.changing_rooms = asyncio.Lock()
         protocol.on_pause = self._paused
         protocol.on_resume = self._resumed
-        protocol.on_shutdown = self.flush
+        protocol.on_shutdown = self._write_all
 
     @property
     def user_id(self) -> UUID:
@@ -75,34 +82,29 @@ class Connection:
     def is_open(self) -> bool:
         return self._protocol.is_open
 
-    def stalled_for(self) -> float:
-        """Seconds for which the socket has taken nothing."""
-        return 0.0 if self._paused_at is None else time.monotonic() - self._paused_at
-
     def send(self, frame: Contract) -> None:
         self.deliver(text_frame(frame.model_dump_json(exclude_none=isinstance(frame, Error)).encode()))
 
     def deliver(self, frame: bytes) -> None:
         """Send a frame that is framed already."""
-        if not self._frames:
-            self._flusher.add(self)
         self._frames.append(frame)
         self._bytes += len(frame)
-
-    async def room_for_more(self) -> None:
-        """Wait until less than half of the bound is unsent, or the connection is closed. For what can be paced."""
-        while self.is_open and self._bytes + self._protocol.unsent_bytes > self._max_unsent_bytes // 2:
-            self._drained.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_DRAIN_CHECK_S):
-                    await self._drained.wait()
+        if not self._flush_due:
+            self._flush_due = True
+            self._flusher.add(self)
 
     def deliver_news(self, frame: bytes) -> None:
         """Send a frame, or drop it if much is waiting."""
-        if self._bytes + self._protocol.unsent_bytes > self._max_unsent_bytes // 2:
+        if self._unsent_bytes > self._max_unsent_bytes // 2:
             NEWS_DROPPED.inc()
             return
         self.deliver(frame)
+
+    async def room_for_more(self) -> None:
+        """Wait until the socket takes more, or the connection is closed. For what can be paced."""
+        while self.is_open and self._bytes > _SLICE_BYTES:
+            self.flush()
+            await self._protocol.writable.wait()
 
     def removed(self, room_id: UUID, reason: Literal["left", "removed", "room_deleted"]) -> None:
         self.send(RoomRemoved(room_id=room_id, reason=reason))
@@ -115,24 +117,62 @@ class Connection:
             return
         CLOSED.labels(str(int(code))).inc()
         if code is CloseCode.SLOW_CONSUMER:
-            self._frames.clear()
-        self.flush()
+            self._drop_all()
+        else:
+            self._write_all()
         self._protocol.close_with(code, reason)
 
-    def flush(self) -> None:
-        frames, self._frames, self._bytes = self._frames, [], 0
-        if not frames or not self.is_open:
+    def close_if_slow(self) -> None:
+        if self._paused_at is None:
             return
-        data = frames[0] if len(frames) == 1 else b"".join(frames)
-        if len(data) + self._protocol.unsent_bytes > self._max_unsent_bytes:
+        stalled_for = time.monotonic() - self._paused_at
+        unsent = self._unsent_bytes
+        if stalled_for > self._max_stall:
+            self.close(CloseCode.SLOW_CONSUMER, "nothing was read for too long")
+        elif unsent > self._max_unsent_bytes * (1 if stalled_for > _PATIENCE_S else _PATIENT_FACTOR):
             self.close(CloseCode.SLOW_CONSUMER, "unread bytes passed the bound")
+
+    def flush(self) -> None:
+        """Hand the socket what it takes."""
+        self._flush_due = False
+        if not self.is_open:
+            self._drop_all()
+        while self._frames and self._paused_at is None:
+            self._write_slice()
+        self.close_if_slow()
+
+    @property
+    def _unsent_bytes(self) -> int:
+        return self._bytes + self._protocol.unsent_bytes
+
+    def _write_slice(self) -> None:
+        if self._bytes <= _SLICE_BYTES:
+            self._write_all()
             return
+        size, frames = 0, []
+        while self._frames and size < _SLICE_BYTES:
+            frames.append(self._frames.popleft())
+            size += len(frames[-1])
+        self._bytes -= size
+        self._write(frames)
+
+    def _write_all(self) -> None:
+        frames = list(self._frames)
+        self._drop_all()
+        if frames:
+            self._write(frames)
+
+    def _write(self, frames: list[bytes]) -> None:
         DELIVERED.inc(len(frames))
-        self._protocol.write_frames(data)
+        self._protocol.write_frames(frames[0] if len(frames) == 1 else b"".join(frames))
+
+    def _drop_all(self) -> None:
+        self._frames.clear()
+        self._bytes = 0
 
     def _paused(self) -> None:
         self._paused_at = time.monotonic()
 
     def _resumed(self) -> None:
         self._paused_at = None
-        self._drained.set()
+        self.flush()

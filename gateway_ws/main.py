@@ -41,7 +41,7 @@ def create_app(
     `gateway_ws.protocol.UVICORN_OPTIONS`; the clients, whose base URLs are the services', are closed with it."""
     gateway_id = f"gateway-{uuid7()}"
     hub = Hub()
-    sessions = Sessions(settings.token_warning, settings.max_stall)
+    sessions = Sessions(settings.token_warning)
     chat = ChatClient(chat_service, settings.service_token.get_secret_value())
     verifier = TokenVerifier(fetch_keys_over_http(user_service))
     pending = PendingCommands(settings.command_timeout)

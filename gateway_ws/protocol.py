@@ -1,7 +1,7 @@
 """The uvicorn WebSocket protocol whose transport the gateway writes to itself.
 
 A broadcast is framed once, and the same bytes are written to every connection. What is used of uvicorn's class beyond
-its public face: `scope`, `transport`, `conn`, `queue`, `close_sent`, `close_timer`, `read_paused`.
+its public face: `scope`, `transport`, `conn`, `queue`, `writable`, `close_sent`, `close_timer`, `read_paused`.
 """
 
 import struct
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 from websockets.http11 import Request
 from websockets.protocol import State
 
@@ -20,6 +21,9 @@ EXTENSION = "parley.protocol"
 PING_INTERVAL_S = 20.0
 CLOSE_GRACE_S = 5.0
 """How long a peer that was told the reason may take to leave."""
+
+LINGER_S = 1.0
+"""How long a peer that broke the protocol is still read from."""
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -65,13 +69,7 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
             return
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.conn.send_close(code, reason)
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        self.close_sent = True
-        if self.read_paused:
-            self.read_paused = False
-            self.transport.resume_reading()
-        # not close(), which would wait for ever for a peer that does not read
-        self.close_timer = self.loop.call_later(CLOSE_GRACE_S, self.transport.abort)
+        self._write_close()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -82,6 +80,20 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
         super().resume_writing()
         if self.on_resume is not None:
             self.on_resume()
+
+    def handle_close(self, event: Frame) -> None:
+        super().handle_close(event)
+        self._cut_later()
+
+    def handle_parser_exception(self) -> None:
+        """What the peer is still sending is read and dropped for a moment: to close a socket with bytes unread would
+        reset the connection, and the peer might never see the reason."""
+        if self.close_sent or self.conn.close_sent is None:
+            return
+        code, reason = self.conn.close_sent.code, self.conn.close_sent.reason
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self._write_close()
+        self.loop.call_later(LINGER_S, self.transport.close)
 
     def send_receive_event_to_app(self) -> None:
         if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
@@ -99,6 +111,19 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
         if self.on_shutdown is not None:
             self.on_shutdown()
         super().shutdown()
+
+    def _write_close(self) -> None:
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self._cut_later()
+
+    def _cut_later(self) -> None:
+        # close() alone would wait for ever for a peer that does not read
+        if self.close_timer is None:
+            self.close_timer = self.loop.call_later(CLOSE_GRACE_S, self.transport.abort)
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+import structlog
 from fastapi import APIRouter, WebSocket
 
 from contracts.frames import SUBPROTOCOL, CloseCode, ErrorCode, Hello
@@ -16,6 +17,8 @@ from gateway_ws.rate import TokenBucket
 from gateway_ws.sessions import Sessions
 
 router = APIRouter()
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,18 @@ async def serve(websocket: WebSocket) -> None:
     await websocket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in offered else None)
     bucket = TokenBucket.full(settings.frames_per_second, settings.frames_burst, time.monotonic())
     connection = Connection(
-        websocket.scope["extensions"][EXTENSION], gateway.flusher, bucket, settings.max_unsent_bytes
+        websocket.scope["extensions"][EXTENSION],
+        gateway.flusher,
+        bucket,
+        settings.max_unsent_bytes,
+        settings.max_stall,
     )
     try:
         if await _said_hello(websocket, connection, gateway):
             await _converse(websocket, connection, gateway)
+    except Exception:
+        log.exception("connection_failed")
+        connection.close(CloseCode.INTERNAL_ERROR, "internal error")
     finally:
         gateway.hub.leave_all(connection)
         gateway.sessions.remove(connection)
@@ -95,10 +105,14 @@ async def _receive(websocket: WebSocket, connection: Connection) -> str | None:
 
 
 def _may_go_on(connection: Connection, settings: Settings, text: str) -> bool:
-    """Whether this frame is within the rate. One that is not is refused; too many of those end the connection."""
+    """Whether this frame is within the rate. One that is not is refused; too many of those end the connection.
+
+    They are forgiven once half a burst would be taken again: a flood has some of its frames taken all along.
+    """
     wait = connection.bucket.take(time.monotonic())
-    if wait == 0:
+    if connection.bucket.level >= settings.frames_burst / 2:
         connection.refused_frames = 0
+    if wait == 0:
         return True
     connection.refused_frames += 1
     if connection.refused_frames >= settings.max_refused_frames:

@@ -19,12 +19,10 @@ class Sessions:
     def __init__(
         self,
         token_warning: float,
-        max_stall: float,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._token_warning = token_warning
-        self._max_stall = max_stall
         self._clock = clock
         self._wall_clock = wall_clock
         self._connections: dict[UUID, set[Connection]] = {}
@@ -61,7 +59,7 @@ class Sessions:
                 connection.close(CloseCode.SESSION_REVOKED, "session revoked")
 
     def sweep(self) -> None:
-        """Warn of and close what has expired or stalled. To be called about once a second."""
+        """Warn of and close what has expired, and close what has stalled. To be called about once a second."""
         clock, wall_clock = self._clock(), self._wall_clock()
         for key in [key for key, until in self._revoked.items() if until <= clock]:
             del self._revoked[key]
@@ -69,9 +67,8 @@ class Sessions:
             if connection.claims is None:
                 continue
             expires_in = connection.claims.expires_at - wall_clock
-            if connection.stalled_for() > self._max_stall:
-                connection.close(CloseCode.SLOW_CONSUMER, "nothing was read for too long")
-            elif expires_in <= 0:
+            connection.close_if_slow()
+            if expires_in <= 0:
                 connection.close(CloseCode.UNAUTHORIZED, "the token has expired")
             elif expires_in <= self._token_warning and not connection.warned_of_expiry:
                 connection.warned_of_expiry = True

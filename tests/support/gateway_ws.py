@@ -1,0 +1,337 @@
+"""A gateway on a socket of its own, a real bus, and stand-ins for the two services that it asks over HTTP."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import uvicorn
+from fastapi import FastAPI, HTTPException
+from pydantic import SecretStr
+
+from common.ids import now, uuid7
+from common.tracing import new_traceparent
+from contracts.envelope import Envelope, decode, encode
+from contracts.internal_http import CatchUp, CatchUpRequest, Entries, EntriesRequest, RoomIds, RoomView
+from contracts.messages import (
+    CommandAccepted,
+    CommandRefused,
+    EntryKind,
+    MarkRead,
+    MemberAdded,
+    Payload,
+    Refusal,
+    RoomEntry,
+    RoomRead,
+    RoomTyping,
+    SendMessage,
+    SessionRevoked,
+)
+from contracts.topology import COMMAND_QUEUES, EVENTS, EVERYBODY, EXCHANGES, MEMBERS, QUEUES, REPLIES, ROOMS, shard
+from gateway_ws.config import Settings
+from gateway_ws.main import create_app
+from gateway_ws.protocol import UVICORN_OPTIONS
+from gateway_ws.router import Gateway
+from messaging.bus import Binding, Delivery, Message, Topology
+from messaging.in_process import InProcessBroker, InProcessBus
+from tests.support.client import Socket, open_socket
+from tests.support.eventually import eventually
+from tests.support.shapes import Json
+from tests.support.tokens import TokenIssuer
+
+TOPOLOGY = Topology(EXCHANGES, {name: tuple(Binding(*pair) for pair in QUEUES[name]) for name in COMMAND_QUEUES})
+
+AnyCommand = SendMessage | MarkRead
+
+
+@dataclass
+class Room:
+    id: UUID = field(default_factory=uuid7)
+    members: set[UUID] = field(default_factory=set)
+    log: list[RoomEntry] = field(default_factory=list)
+
+    @property
+    def head(self) -> int:
+        return len(self.log)
+
+    def view(self) -> RoomView:
+        return RoomView(
+            id=self.id,
+            kind="private",
+            name="A room",
+            topic=None,
+            head=self.head,
+            role="member",
+            read_seq=0,
+            unread=0,
+            member_count=len(self.members),
+            created_at=now(),
+        )
+
+
+class ChatStandIn:
+    """Rooms and their logs in memory. Commands are handled as chat_service handles them; what is committed is
+    broadcast unless the test says otherwise."""
+
+    def __init__(self, bus: InProcessBus) -> None:
+        self.bus = bus
+        self.rooms: dict[UUID, Room] = {}
+        self.commands: list[AnyCommand] = []
+        self.batches: list[int] = []
+        self.refuse: Refusal | None = None
+        self.answering = asyncio.Event()
+        self.answering.set()
+        self.available = True
+        self.before_catch_up: list[asyncio.Event] = []
+        self.after_catch_up: list[asyncio.Event] = []
+        self.asked: list[str] = []
+        for queue in COMMAND_QUEUES:
+            bus.consume(queue, self._handle)
+
+    # --- what happens in rooms
+
+    def room(self, *members: UUID, entries: int = 0) -> Room:
+        room = Room(members=set(members))
+        self.rooms[room.id] = room
+        for number in range(entries):
+            self.commit(room, f"message {number + 1}")
+        return room
+
+    def commit(
+        self,
+        room: Room,
+        text: str = "hello",
+        *,
+        actor_id: UUID | None = None,
+        command_id: UUID | None = None,
+    ) -> RoomEntry:
+        """A message, in the log but not broadcast."""
+        message_id = uuid7()
+        data = {"message_id": str(message_id), "text": text, "reply_to": None}
+        return self._append(room, EntryKind.MESSAGE_POSTED, data, actor_id, message_id, command_id)
+
+    async def post(self, room: Room, text: str = "hello") -> RoomEntry:
+        entry = self.commit(room, text)
+        await self.broadcast(entry)
+        return entry
+
+    def add(self, room: Room, user_id: UUID) -> tuple[RoomEntry, MemberAdded]:
+        room.members.add(user_id)
+        data = {"user_id": str(user_id), "role": "member", "username": "u", "display_name": "U"}
+        entry = self._append(room, EntryKind.MEMBER_JOINED, data)
+        return entry, MemberAdded(room_id=room.id, user_id=user_id, seq=entry.seq)
+
+    def remove(self, room: Room, user_id: UUID) -> RoomEntry:
+        room.members.discard(user_id)
+        return self._append(room, EntryKind.MEMBER_REMOVED, {"user_id": str(user_id)})
+
+    def _append(
+        self,
+        room: Room,
+        kind: EntryKind,
+        data: dict[str, Any],
+        actor_id: UUID | None = None,
+        id: UUID | None = None,
+        command_id: UUID | None = None,
+    ) -> RoomEntry:
+        entry = RoomEntry(
+            room_id=room.id,
+            seq=room.head + 1,
+            kind=kind,
+            actor_id=actor_id or uuid4(),
+            id=id or uuid7(),
+            at=now(),
+            data=data,
+            command_id=command_id,
+        )
+        room.log.append(entry)
+        return entry
+
+    # --- what the bus carries
+
+    async def broadcast(self, *payloads: RoomEntry | RoomRead | RoomTyping) -> None:
+        """One bus message per payload, in this order."""
+        for payload in payloads:
+            await self.publish(ROOMS, shard(payload.room_id), payload)
+
+    async def broadcast_together(self, *entries: RoomEntry) -> None:
+        await self.publish(ROOMS, shard(entries[0].room_id), *entries)
+
+    async def tell_of(self, added: MemberAdded) -> None:
+        await self.publish(MEMBERS, EVERYBODY, added)
+
+    async def revoke(self, user_id: UUID, session_id: UUID | None) -> None:
+        revoked = SessionRevoked(user_id=user_id, session_id=session_id, reason="logout")
+        await self.publish(EVENTS, revoked.type, revoked)
+
+    async def publish(self, exchange: str, key: str, *payloads: Payload) -> None:
+        body, content_type = encode([Envelope(one, str(uuid7()), now(), new_traceparent()) for one in payloads])
+        await self.bus.publish(
+            [Message(exchange, key, body, payloads[0].type, str(uuid7()), content_type, durable=False)]
+        )
+
+    async def _handle(self, deliveries: Sequence[Delivery]) -> None:
+        await self.answering.wait()
+        for delivery in deliveries:
+            envelopes = decode(delivery.body, delivery.content_type)
+            self.batches.append(len(envelopes))
+            for envelope in envelopes:
+                command = envelope.payload
+                assert isinstance(command, SendMessage | MarkRead)
+                self.commands.append(command)
+                await self._apply(command)
+
+    async def _apply(self, command: AnyCommand) -> None:
+        room = self.rooms[command.room_id]
+        if isinstance(command, MarkRead):
+            await self.broadcast(RoomRead(room_id=room.id, user_id=command.user_id, seq=command.seq))
+            return
+        known = {"command_id": command.command_id, "user_id": command.user_id, "room_id": room.id}
+        if self.refuse is not None:
+            await self.publish(REPLIES, command.gateway_id, CommandRefused(**known, code=self.refuse, detail="no"))
+            return
+        entry = next((one for one in room.log if one.command_id == command.command_id), None)
+        if entry is None:
+            entry = self.commit(room, command.text, actor_id=command.user_id, command_id=command.command_id)
+        else:
+            accepted = CommandAccepted(**known, seq=entry.seq, message_id=entry.id, at=entry.at)
+            await self.publish(REPLIES, command.gateway_id, accepted)
+        await self.broadcast(entry)
+
+    # --- what is asked over HTTP
+
+    def client(self) -> httpx.AsyncClient:
+        app = FastAPI()
+
+        @app.get("/healthz")
+        async def healthz() -> Json:
+            self._ask("healthz")
+            return {}
+
+        @app.get("/internal/v1/users/{user_id}/rooms")
+        async def room_ids(user_id: UUID) -> RoomIds:
+            self._ask("rooms")
+            return RoomIds(room_ids=[room.id for room in self._rooms_of(user_id)])
+
+        @app.post("/internal/v1/users/{user_id}/catch_up")
+        async def catch_up(user_id: UUID, request: CatchUpRequest) -> CatchUp:
+            self._ask("catch_up")
+            if self.before_catch_up:
+                await self.before_catch_up.pop(0).wait()
+            found = self._catch_up(user_id, request.resume, request.limit)
+            if self.after_catch_up:
+                await self.after_catch_up.pop(0).wait()
+            return found
+
+        @app.post("/internal/v1/rooms/entries")
+        async def entries(request: EntriesRequest) -> Entries:
+            self._ask("entries")
+            found = {id: self.rooms[id].log[after : after + request.limit] for id, after in request.after.items()}
+            return Entries(entries={room_id: log for room_id, log in found.items() if log})
+
+        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://chat_service")
+
+    def _ask(self, what: str) -> None:
+        self.asked.append(what)
+        if not self.available:
+            raise HTTPException(503)
+
+    def _rooms_of(self, user_id: UUID) -> list[Room]:
+        return [room for room in self.rooms.values() if user_id in room.members]
+
+    def _catch_up(self, user_id: UUID, resume: Mapping[UUID, int], limit: int) -> CatchUp:
+        rooms = self._rooms_of(user_id)
+        entries = {room.id: room.log[max(resume[room.id], room.head - limit) :] for room in rooms if room.id in resume}
+        return CatchUp(epoch="1", user=None, rooms=[room.view() for room in rooms], entries=entries)
+
+
+class GatewayServer:
+    """A running gateway, and what surrounds it."""
+
+    def __init__(self, settings: Settings, ping_interval: float | None) -> None:
+        broker = InProcessBroker(TOPOLOGY)
+        self.bus = InProcessBus(TOPOLOGY, broker=broker)
+        self.chat_bus = InProcessBus(TOPOLOGY, broker=broker)
+        self.chat = ChatStandIn(self.chat_bus)
+        self.issuer = TokenIssuer()
+        self.keys_available = True
+        self.app = create_app(settings, self.bus, self.chat.client(), self._user_service())
+        options = dict(UVICORN_OPTIONS)
+        if ping_interval is not None:
+            options |= {"ws_ping_interval": ping_interval, "ws_ping_timeout": ping_interval}
+        config = uvicorn.Config(
+            self.app, port=0, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=3, **options
+        )
+        self.server = _Server(config)
+        self.sockets: list[Socket] = []
+
+    @property
+    def gateway(self) -> Gateway:
+        gateway: Gateway = self.app.state.gateway
+        return gateway
+
+    @property
+    def port(self) -> int:
+        port: int = self.server.servers[0].sockets[0].getsockname()[1]
+        return port
+
+    def token(self, user_id: UUID, **options: Any) -> str:
+        return self.issuer.token(user_id=user_id, **options)
+
+    async def open(self, **options: Any) -> Socket:
+        """A connection on which nothing has been said."""
+        socket = await open_socket(f"http://127.0.0.1:{self.port}", **options)
+        self.sockets.append(socket)
+        return socket
+
+    async def connect(self, user_id: UUID, *, token: str | None = None, **options: Any) -> Socket:
+        socket = await self.open(**options)
+        await socket.hello(token or self.token(user_id))
+        return socket
+
+    def _user_service(self) -> httpx.AsyncClient:
+        app = FastAPI()
+
+        @app.get("/.well-known/jwks.json")
+        async def keys() -> Json:
+            if not self.keys_available:
+                raise HTTPException(503)
+            return self.issuer.jwks()
+
+        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://user_service")
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the test runner's."""
+        yield
+
+
+@asynccontextmanager
+async def running_gateway(ping_interval: float | None = None, **settings: Any) -> AsyncIterator[GatewayServer]:
+    """`settings` replace those of the gateway."""
+    secret = SecretStr(secrets.token_urlsafe())
+    gateway = GatewayServer(Settings(port=0, service_token=secret, **settings), ping_interval)
+    await gateway.bus.start()
+    await gateway.chat_bus.start()
+    serving = asyncio.create_task(gateway.server.serve())
+
+    async def started() -> bool:
+        return gateway.server.started
+
+    await eventually(started)
+    try:
+        yield gateway
+        for socket in gateway.sockets:
+            await socket.close()
+    finally:
+        gateway.server.should_exit = True
+        await serving
+        gateway.chat.answering.set()
+        await gateway.bus.stop()
+        await gateway.chat_bus.stop()
