@@ -5,11 +5,12 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Annotated, TypeVar
 from uuid import UUID, uuid4
 
 import httpx
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Header, Response
+from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 
 from chat_service.config import Settings
@@ -54,6 +55,8 @@ _HEARD = (
     Binding(REPLIES, GATEWAY),
 )
 
+_MARKER = "test.marker"
+
 AnyPayload = TypeVar("AnyPayload", bound=Payload)
 
 
@@ -72,12 +75,13 @@ class UserServiceStandIn:
         app = FastAPI()
 
         @app.get("/.well-known/jwks.json")
-        async def keys() -> Json:
-            return self.issuer.jwks()
+        async def keys() -> Response:
+            return JSONResponse(self.issuer.jwks(), self.status)
 
         @app.get("/internal/v1/users/{user_id}")
-        async def show(user_id: UUID, authorization: Any = None) -> Response:
+        async def show(user_id: UUID, authorization: Annotated[str | None, Header()] = None) -> Response:
             self.asked.append(user_id)
+            self.credentials.add(authorization)
             await asyncio.sleep(self.delay_s)
             user = self.users.get(user_id)
             if self.status != 200 or user is None:
@@ -115,6 +119,12 @@ def command_message(*commands: SendMessage | MarkRead) -> Message:
     return Message(COMMANDS, key, body, commands[0].type, str(uuid7()), content_type)
 
 
+def event_message(event: Payload) -> Message:
+    """One event of a user, as user_service publishes it."""
+    body, content_type = encode([enveloped(event)])
+    return Message(EVENTS, event.type, body, event.type, str(uuid7()), content_type)
+
+
 def delivery_of(message: Message) -> Delivery:
     return Delivery(
         exchange=message.exchange,
@@ -137,10 +147,15 @@ class ChatService:
         self.user_service = user_service
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://chat_service")
         self.deliveries: list[Delivery] = []
+        self._markers: dict[str, asyncio.Future[None]] = {}
         bus.listen("listener", _HEARD, self._listen, on_reset=self._reset)
 
     async def _listen(self, batch: Sequence[Delivery]) -> None:
-        self.deliveries += batch
+        for delivery in batch:
+            if delivery.type == _MARKER:
+                self._markers.pop(delivery.id).set_result(None)
+            else:
+                self.deliveries.append(delivery)
 
     async def _reset(self) -> None:
         pass
@@ -169,15 +184,26 @@ class ChatService:
         token = self.user_service.issuer.token(user_id=user_id, username=name, display_name=view.display_name)
         return User(self.http, Account(str(user_id), "", name, view.display_name, token, ""))
 
+    async def settle(self) -> None:
+        """Wait until what has been published so far has been heard."""
+        marker = str(uuid7())
+        self._markers[marker] = heard = asyncio.get_running_loop().create_future()
+        await self.bus.publish([Message(REPLIES, GATEWAY, b"", _MARKER, marker, durable=False)])
+        await heard
+
     async def command(self, *commands: SendMessage | MarkRead) -> None:
-        """Have commands come by the bus, together; returns when they have been handled."""
+        """Have commands come by the bus, together; returns when they have been handled, and what they led to heard."""
         await self.bus.publish([command_message(*commands)])
+        await self.settle()
 
     async def user_event(self, *events: Payload) -> None:
-        """Have events of users come by the bus; returns when they have been handled."""
+        """Have events of users come by the bus, one after the other; returns when they have been handled."""
         for event in events:
-            body, content_type = encode([enveloped(event)])
-            await self.bus.publish([Message(EVENTS, event.type, body, event.type, str(uuid7()), content_type)])
+            await self.user_events_at_once(event)
+
+    async def user_events_at_once(self, *events: Payload) -> None:
+        """Have events of users come by the bus as one batch; returns when they have been handled."""
+        await self.bus.publish([event_message(event) for event in events])
 
     async def internal(self, method: str, path: str, body: Json | None = None) -> httpx.Response:
         headers = {"Authorization": f"Bearer {SERVICE_TOKEN}"}
@@ -189,9 +215,11 @@ def settings(database_url: str) -> Settings:
 
 
 @asynccontextmanager
-async def running_chat_service(database_url: str) -> AsyncIterator[ChatService]:
+async def running_chat_service(
+    database_url: str, user_service: UserServiceStandIn | None = None
+) -> AsyncIterator[ChatService]:
     bus = InProcessBus(TOPOLOGY)
-    user_service = UserServiceStandIn()
+    user_service = user_service or UserServiceStandIn()
     app = create_app(settings(database_url), bus, user_service.client())
     service = ChatService(app, database_url, bus, user_service)
     async with app.router.lifespan_context(app), service.http:

@@ -25,7 +25,7 @@ def test_what_is_said_in_rooms_of_one_shard_travels_together_in_order() -> None:
     room_id = uuid4()
     neighbour = next(other for other in iter(uuid4, None) if shard(other) == shard(room_id))
     elsewhere = next(other for other in iter(uuid4, None) if shard(other) != shard(room_id))
-    said = [
+    said: list[RoomEntry | RoomRead] = [
         entry(room_id, 1),
         entry(elsewhere, 1),
         entry(neighbour, 1),
