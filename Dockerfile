@@ -3,7 +3,7 @@ FROM python:3.13-slim AS build
 ARG SERVICE
 RUN python -m venv /venv
 COPY requirements/${SERVICE}.txt /requirements.txt
-RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /requirements.txt \
+RUN /venv/bin/pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes -r /requirements.txt \
  && /venv/bin/pip uninstall --quiet --yes pip
 
 FROM python:3.13-slim

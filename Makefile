@@ -68,7 +68,7 @@ $(BIN)/python:
 
 define install
 	@echo "Installing what $(1) (about a minute, only now and when it changes) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 endef
 
