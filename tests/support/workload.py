@@ -7,6 +7,7 @@ import secrets
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Protocol
 
 import httpx
@@ -23,10 +24,10 @@ _PASSING_ERRORS = ("unavailable", "rate_limited")
 
 
 class Worker(Protocol):
-    async def run(self) -> None:
-        """Works until told to finish, and then to a good end."""
+    async def run(self) -> None: ...
 
-    def finish(self) -> None: ...
+    def finish(self) -> None:
+        """Begins nothing new."""
 
 
 @dataclass
@@ -50,10 +51,11 @@ class Talker:
         self.seen = {room["id"]: room["head"] for room in rooms}
         self._base_url = base_url
         self._pending: dict[str, Command] = {}
-        self._finishing = asyncio.Event()
+        self._sending = True
+        self._heads: asyncio.Future[dict[str, int]] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
-        """Talks until told to finish, then until everything is acked and every room was heard to its end."""
+        """Talks, and ends when every room was heard to the end that `hear_until` names."""
         while True:
             try:
                 async with asyncio.timeout(10):
@@ -70,7 +72,16 @@ class Talker:
                     await socket.close()
 
     def finish(self) -> None:
-        self._finishing.set()
+        """Makes no more commands."""
+        self._sending = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether every command is acked."""
+        return not self._pending
+
+    def hear_until(self, heads: dict[str, int]) -> None:
+        self._heads.set_result(heads)
 
     async def _converse(self, socket: Socket) -> bool:
         """True when there is nothing left to do, False when the connection is gone."""
@@ -87,13 +98,15 @@ class Talker:
                 for command in again:
                     await asyncio.sleep(0.1)
                     await self._send(socket, command)
-                if not self._finishing.is_set() and len(self._pending) < PIPELINED:
+                if self._sending and len(self._pending) < PIPELINED:
                     command = Command(new_command_id(), random.choice(list(self.events)), secrets.token_hex(8))
                     self.sent.append(command)
                     self._pending[command.id] = command
                     await self._send(socket, command)
-                elif self._finishing.is_set() and not self._pending:
-                    return await self._hear_to_the_end(socket)
+                elif not self._sending and not self._pending:
+                    for room_id, head in (await self._heads).items():
+                        await socket.reach(room_id, head, within=15)
+                    return True
                 else:
                     await socket.news(within=40)
         except (OSError, WebSocketException):
@@ -122,12 +135,6 @@ class Talker:
                     command.refused = True
                     again.append(command)
         return again
-
-    async def _hear_to_the_end(self, socket: Socket) -> bool:
-        for room_id in self.events:
-            room = await self.user.room(room_id)
-            await socket.reach(room_id, room["head"], within=15)
-        return True
 
     def _keep(self, socket: Socket) -> None:
         self._settle(socket)
@@ -267,20 +274,26 @@ class Workload:
         """Lets everybody come to an end, then judges."""
         for worker in self._workers:
             worker.finish()
+
+        async def is_settled() -> bool:
+            self.check()
+            *_, posting, registering = self._tasks
+            return all(talker.settled for talker in self.talkers) and posting.done() and registering.done()
+
+        await eventually(is_settled, within=within)
+        logs = [(room, await self.talkers[0].user.log(room["id"])) for room in self.rooms]
+        for talker in self.talkers:
+            talker.hear_until({room["id"]: len(log) for room, log in logs})
         async with asyncio.timeout(within):
             await asyncio.gather(*self._tasks)
-        await self._judge()
+        for room, log in logs:
+            self._judge_room(room, log)
+        await self.registrar.judge()
 
     async def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _judge(self) -> None:
-        for room in self.rooms:
-            log = await self.talkers[0].user.log(room["id"])
-            self._judge_room(room, log)
-        await self.registrar.judge()
 
     def _judge_room(self, room: Json, log: list[Json]) -> None:
         assert [event["seq"] for event in log] == list(range(1, len(log) + 1)), "the log is not dense (G3)"
@@ -310,6 +323,9 @@ class Workload:
             seq for gap in talker.gaps if gap["room_id"] == room["id"] for seq in range(gap["after"] + 1, gap["before"])
         }
         heard = [{name: event[name] for name in EVENT_FIELDS} for event in talker.events[room["id"]]]
-        assert heard == [
-            {name: event[name] for name in EVENT_FIELDS} for event in log[room["head"] :] if event["seq"] not in skipped
-        ]
+        told = [{name: event[name] for name in EVENT_FIELDS} for event in log[room["head"] :]]
+        told = [event for event in told if event["seq"] not in skipped]
+        differing = [pair for pair in zip_longest(heard, told) if pair[0] != pair[1]]
+        assert not differing, (
+            f"{len(differing)} of {len(told)} heard otherwise than the log tells, first {differing[0]}"
+        )
