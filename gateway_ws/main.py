@@ -120,6 +120,7 @@ def create_app(
         flusher=Flusher(),
         hub=hub,
         sessions=sessions,
+        pending=pending,
         handlers=Handlers(
             gateway_id=gateway_id,
             bus=bus,

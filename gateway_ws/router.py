@@ -12,6 +12,7 @@ from gateway_ws.config import Settings
 from gateway_ws.connection import Connection, Flusher
 from gateway_ws.handlers import BadFrame, ClientFrame, Handlers, parse
 from gateway_ws.hub import Hub
+from gateway_ws.pending import PendingCommands
 from gateway_ws.protocol import EXTENSION
 from gateway_ws.rate import TokenBucket
 from gateway_ws.sessions import Sessions
@@ -29,6 +30,7 @@ class Gateway:
     flusher: Flusher
     hub: Hub
     sessions: Sessions
+    pending: PendingCommands
     handlers: Handlers
 
 

@@ -85,6 +85,7 @@ class ChatStandIn:
         self.refuse: Refusal | None = None
         self.answering = asyncio.Event()
         self.answering.set()
+        self.stuck_partition: str | None = None
         self.available = True
         self.before_catch_up: list[asyncio.Event] = []
         self.after_catch_up: list[asyncio.Event] = []
@@ -175,7 +176,8 @@ class ChatStandIn:
         )
 
     async def _handle(self, deliveries: Sequence[Delivery]) -> None:
-        await self.answering.wait()
+        if self.stuck_partition in (None, deliveries[0].key):
+            await self.answering.wait()
         for delivery in deliveries:
             envelopes = decode(delivery.body, delivery.content_type)
             self.batches.append(len(envelopes))
@@ -293,6 +295,41 @@ class GatewayServer:
         await socket.hello(token or self.token(user_id))
         return socket
 
+    async def missing(self) -> set[str]:
+        """What `/readyz` says is missing."""
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", trust_env=False) as http:
+            response = await http.get("/readyz")
+        missing = set(response.json().get("missing", ()))
+        assert response.is_success == (not missing)
+        return missing
+
+    def connected(self) -> int:
+        return len(self.gateway.sessions.all())
+
+    def nothing_is_left(self) -> bool:
+        gateway = self.gateway
+        return not (gateway.sessions.all() or list(gateway.hub.rooms()) or len(gateway.pending))
+
+    async def asked(self, what: str) -> None:
+        """Wait until chat_service was asked for this."""
+        await _until(lambda: what in self.chat.asked)
+
+    async def heard(self, room: Room, seq: int) -> None:
+        """Wait until the gateway has passed the entry on."""
+        await _until(lambda: self.gateway.hub.heads().get(room.id, 0) >= seq)
+
+    async def until_connected(self, number: int) -> None:
+        await _until(lambda: self.connected() == number)
+
+    async def until_pending(self, number: int) -> None:
+        await _until(lambda: len(self.gateway.pending) == number)
+
+    async def until_nothing_is_left(self) -> None:
+        await _until(self.nothing_is_left)
+
+    async def until_no_socket_is_open(self, *, within: float = 5) -> None:
+        await _until(lambda: not self.server.server_state.connections, within)
+
     def _user_service(self) -> httpx.AsyncClient:
         app = FastAPI()
 
@@ -303,6 +340,13 @@ class GatewayServer:
             return self.issuer.jwks()
 
         return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://user_service")
+
+
+async def _until(condition: Callable[[], bool], within: float = 10) -> None:
+    async def probe() -> bool:
+        return condition()
+
+    await eventually(probe, within=within)
 
 
 class _Server(uvicorn.Server):
@@ -330,8 +374,8 @@ async def running_gateway(ping_interval: float | None = None, **settings: Any) -
         for socket in gateway.sockets:
             await socket.close()
     finally:
+        gateway.chat.answering.set()
         gateway.server.should_exit = True
         await serving
-        gateway.chat.answering.set()
         await gateway.bus.stop()
         await gateway.chat_bus.stop()

@@ -5,7 +5,6 @@ import asyncio
 from uuid import UUID
 
 from contracts.messages import RoomRead, RoomTyping
-from tests.support.eventually import eventually
 from tests.support.gateway_ws import GatewayServer, running_gateway
 
 
@@ -61,10 +60,7 @@ async def test_a_hole_waits_until_chat_service_is_back(gateway: GatewayServer, a
     gateway.chat.commit(room)
     await gateway.chat.post(room)
 
-    async def asked() -> bool:
-        return "entries" in gateway.chat.asked
-
-    await eventually(asked)
+    await gateway.asked("entries")
     assert socket.received("event") == []
     gateway.chat.available = True
 
@@ -110,7 +106,7 @@ async def test_what_is_said_while_the_catch_up_is_made_comes_once(gateway: Gatew
     gateway.chat.after_catch_up.append(after)
     socket = await gateway.open(resume={str(room.id): 1})
     hello = asyncio.create_task(socket.hello(gateway.token(alice)))
-    await _asked(gateway, "catch_up")
+    await gateway.asked("catch_up")
 
     await gateway.chat.post(room)  # is in the catch-up and comes by the bus
     before.set()
@@ -129,7 +125,7 @@ async def test_two_who_come_at_once_with_catch_ups_of_different_age_both_get_all
     gateway.chat.after_catch_up.append(late)
     early_bird = await gateway.open(resume={str(room.id): 2})
     hello = asyncio.create_task(early_bird.hello(gateway.token(alice)))
-    await _asked(gateway, "catch_up")
+    await gateway.asked("catch_up")
 
     missed = [gateway.chat.commit(room), gateway.chat.commit(room)]
     overtaking = await gateway.connect(bob)
@@ -161,7 +157,7 @@ async def test_a_room_that_comes_while_hello_is_said_is_told_once(gateway: Gatew
     gateway.chat.after_catch_up.append(made)
     socket = await gateway.open()
     hello = asyncio.create_task(socket.hello(gateway.token(alice)))
-    await _asked(gateway, "catch_up")
+    await gateway.asked("catch_up")
 
     room = gateway.chat.room()
     entry, added = gateway.chat.add(room, alice)
@@ -245,10 +241,3 @@ async def test_news_of_other_peoples_rooms_are_not_taken(gateway: GatewayServer,
 
     assert of_bob.received("typing") == []
     assert of_alice.received("typing") == []
-
-
-async def _asked(gateway: GatewayServer, what: str) -> None:
-    async def asked() -> bool:
-        return what in gateway.chat.asked
-
-    await eventually(asked)

@@ -1,0 +1,181 @@
+"""Commands: answered once each, in order, whatever happens on the way."""
+
+from uuid import UUID, uuid4
+
+import pytest
+
+from contracts.frames import Limits
+from contracts.messages import Refusal
+from contracts.topology import partition
+from tests.support.client import Socket, new_command_id
+from tests.support.eventually import eventually
+from tests.support.gateway_ws import GatewayServer, running_gateway
+
+
+async def test_a_message_is_acked_with_its_place_in_the_log(gateway: GatewayServer, alice: UUID) -> None:
+    room = gateway.chat.room(alice, entries=2)
+    socket = await gateway.connect(alice)
+
+    ack = await socket.post(str(room.id), "hello")
+
+    (_, _, entry) = room.log
+    assert ack == {
+        "type": "ack",
+        "id": str(entry.command_id),
+        "room_id": str(room.id),
+        "seq": 3,
+        "message_id": str(entry.id),
+        "at": ack["at"],
+        "duplicate": False,
+    }
+    await socket.reach(str(room.id), 3)
+
+
+async def test_a_repeat_is_answered_as_one_with_the_first_answers_values(gateway: GatewayServer, alice: UUID) -> None:
+    room = gateway.chat.room(alice)
+    socket = await gateway.connect(alice)
+    first = await socket.post(str(room.id), "hello")
+    other = await gateway.connect(alice)
+
+    again = await other.post(str(room.id), "hello", id=first["id"])
+
+    assert again == {**first, "duplicate": True}
+    assert room.head == 1
+    assert socket.answers[first["id"]] == [first]
+
+
+async def test_a_message_sent_twice_in_a_row_is_answered_twice(gateway: GatewayServer, alice: UUID) -> None:
+    room = gateway.chat.room(alice)
+    socket = await gateway.connect(alice)
+    command_id = new_command_id()
+
+    gateway.chat.answering.clear()
+    await socket.send(str(room.id), "hello", id=command_id)
+    await socket.send(str(room.id), "hello", id=command_id)
+    await gateway.until_pending(1)
+    gateway.chat.answering.set()
+
+    answers = await _answers(socket, command_id, 2)
+    assert [answer["duplicate"] for answer in answers] == [False, True]
+    assert room.head == 1
+
+
+async def test_a_refusal_is_told_with_its_code(gateway: GatewayServer, alice: UUID) -> None:
+    room = gateway.chat.room(alice)
+    socket = await gateway.connect(alice)
+    gateway.chat.refuse = Refusal.NOT_FOUND
+
+    answer = await socket.answer(await socket.send(str(room.id), "hello", reply_to=str(uuid4())))
+
+    assert (answer["type"], answer["code"]) == ("error", "not_found")
+
+
+async def test_a_message_to_a_room_that_was_just_made_is_acked(gateway: GatewayServer, alice: UUID) -> None:
+    socket = await gateway.connect(alice)
+    room = gateway.chat.room()
+    joining, added = gateway.chat.add(room, alice)
+
+    command_id = await socket.send(str(room.id), "first")  # its entry is broadcast where this gateway listens not yet
+    await eventually(lambda: _has_head(gateway, room.id, 2))
+    assert command_id not in socket.answers
+    await gateway.chat.tell_of(added)
+    await gateway.chat.broadcast(joining)
+
+    assert (await socket.answer(command_id))["type"] == "ack"
+    await socket.reach(str(room.id), 2)
+
+
+async def test_a_message_whose_entry_was_lost_is_acked_when_the_entry_is_found(alice: UUID) -> None:
+    async with running_gateway(sweep_interval=0.1) as gateway:
+        room = gateway.chat.room(alice)
+        socket = await gateway.connect(alice)
+        gateway.chat.answering.clear()
+        command_id = await socket.send(str(room.id), "hello")
+
+        gateway.chat.commit(room, actor_id=alice, command_id=UUID(command_id))
+
+        assert (await socket.answer(command_id))["seq"] == 1
+
+
+async def test_without_a_broker_a_message_may_not_have_arrived(gateway: GatewayServer, alice: UUID) -> None:
+    room = gateway.chat.room(alice)
+    socket = await gateway.connect(alice)
+    await gateway.bus.stop()
+
+    answer = await socket.answer(await socket.send(str(room.id), "hello"))
+
+    assert (answer["code"], answer["retry_after"]) == ("unavailable", 1)
+    assert room.head == 0
+
+
+async def test_a_message_that_nobody_answers_is_given_up_and_may_be_sent_again(alice: UUID) -> None:
+    async with running_gateway(command_timeout=0.2) as gateway:
+        room = gateway.chat.room(alice)
+        socket = await gateway.connect(alice)
+        gateway.chat.answering.clear()
+        command_id = await socket.send(str(room.id), "hello")
+
+        answer = await socket.answer(command_id)
+        assert (answer["code"], answer["retry_after"]) == ("unavailable", 1)
+        gateway.chat.answering.set()
+        await socket.reach(str(room.id), 1)
+        await socket.send(str(room.id), "hello", id=command_id)
+
+        answers = await _answers(socket, command_id, 2)
+        assert answers[1]["duplicate"] is True
+
+
+async def test_messages_of_one_connection_keep_their_order_and_travel_together(
+    gateway: GatewayServer, alice: UUID
+) -> None:
+    room = gateway.chat.room(alice)
+    socket = await gateway.connect(alice)
+
+    gateway.chat.answering.clear()
+    first = await socket.send(str(room.id), "0")
+    await gateway.until_pending(1)
+    ids = [first] + [await socket.send(str(room.id), str(number)) for number in range(1, 100)]
+    await gateway.until_pending(100)
+    gateway.chat.answering.set()
+    for command_id in ids:
+        await socket.answer(command_id)
+
+    assert [entry.data["text"] for entry in room.log] == [str(number) for number in range(100)]
+    assert gateway.chat.batches == [1, 99]
+
+
+async def test_a_stuck_partition_does_not_hold_up_the_others(gateway: GatewayServer, alice: UUID) -> None:
+    stuck = gateway.chat.room(alice)
+    free = gateway.chat.room(alice)
+    while partition(free.id) == partition(stuck.id):
+        free = gateway.chat.room(alice)
+    socket = await gateway.connect(alice)
+    gateway.chat.stuck_partition = partition(stuck.id)
+    gateway.chat.answering.clear()
+
+    waiting = await socket.send(str(stuck.id), "hello")
+    await socket.post(str(free.id), "hello")
+
+    assert waiting not in socket.answers
+    gateway.chat.answering.set()
+    assert (await socket.answer(waiting))["type"] == "ack"
+
+
+@pytest.mark.parametrize("limits", [Limits(frames_per_second=5, frames_burst=3)])
+async def test_the_welcome_names_the_limits(alice: UUID, limits: Limits) -> None:
+    async with running_gateway(frames_per_second=limits.frames_per_second, frames_burst=limits.frames_burst) as gateway:
+        socket = await gateway.connect(alice)
+
+        assert socket.welcome["limits"] == limits.model_dump()
+
+
+async def _has_head(gateway: GatewayServer, room_id: UUID, head: int) -> bool:
+    return gateway.chat.rooms[room_id].head == head
+
+
+async def _answers(socket: Socket, command_id: str, number: int) -> list[dict[str, object]]:
+    async def answered() -> bool:
+        return len(socket.answers.get(command_id, ())) == number
+
+    await eventually(answered)
+    return socket.answers[command_id]
