@@ -16,6 +16,9 @@ from contracts.topology import EVERYBODY, MEMBERS, REPLIES, ROOMS, shard
 from messaging import outbox
 from messaging.bus import Message
 
+_MAX_TOGETHER = 100
+"""Payloads in one bus message: with the longest texts it has 5 MB, of the 16 MiB that RabbitMQ takes."""
+
 
 def room_entry(entry: Entry) -> RoomEntry:
     return RoomEntry(
@@ -31,19 +34,13 @@ def room_entry(entry: Entry) -> RoomEntry:
 
 
 def to_listeners(said: Iterable[tuple[RoomEntry | RoomRead, str]]) -> list[Message]:
-    """To the gateways that listen to the rooms: one bus message for each shard, in the order given."""
-    by_shard: dict[str, list[tuple[Payload, str]]] = {}
-    for payload, traceparent in said:
-        by_shard.setdefault(shard(payload.room_id), []).append((payload, traceparent))
-    return [_message(ROOMS, key, together) for key, together in by_shard.items()]
+    """To the gateways that listen to the rooms: what belongs to one shard travels together, in the order given."""
+    return _together(ROOMS, ((shard(payload.room_id), payload, traceparent) for payload, traceparent in said))
 
 
 def to_gateways(answers: Iterable[tuple[str, CommandAccepted | CommandRefused, str]]) -> list[Message]:
-    """Answers to commands, each after the id of the gateway that it came from: one bus message for each gateway."""
-    by_gateway: dict[str, list[tuple[Payload, str]]] = {}
-    for gateway_id, payload, traceparent in answers:
-        by_gateway.setdefault(gateway_id, []).append((payload, traceparent))
-    return [_message(REPLIES, key, together) for key, together in by_gateway.items()]
+    """Answers to commands, each after the id of the gateway that it came from: one gateway's travel together."""
+    return _together(REPLIES, answers)
 
 
 def record(session: AsyncSession, *entries: RoomEntry) -> None:
@@ -54,6 +51,17 @@ def record(session: AsyncSession, *entries: RoomEntry) -> None:
 def record_member_added(session: AsyncSession, added: MemberAdded) -> None:
     """Have every gateway told of a new membership once the session's transaction is committed."""
     outbox.add(session, Outbox, [_message(MEMBERS, EVERYBODY, [(added, current_traceparent())])])
+
+
+def _together(exchange: str, payloads: Iterable[tuple[str, Payload, str]]) -> list[Message]:
+    by_key: dict[str, list[tuple[Payload, str]]] = {}
+    for key, payload, traceparent in payloads:
+        by_key.setdefault(key, []).append((payload, traceparent))
+    return [
+        _message(exchange, key, group[start : start + _MAX_TOGETHER])
+        for key, group in by_key.items()
+        for start in range(0, len(group), _MAX_TOGETHER)
+    ]
 
 
 def _message(exchange: str, key: str, payloads: Sequence[tuple[Payload, str]]) -> Message:

@@ -50,8 +50,8 @@ class EmailAnswer(Contract):
 
 
 class RoomView(Contract):
-    """A room as one of its members sees it. `head` is the seq of its newest entry, `unread` counts those after
-    `read_seq`."""
+    """A room as one of its members sees it. `head` is the seq of its newest entry, `unread` counts the messages of
+    others after `read_seq`."""
 
     id: UUID
     kind: Literal["public", "private", "direct"]

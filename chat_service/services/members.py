@@ -45,9 +45,9 @@ class Members:
         async with self._database.write() as session:
             user = await keep_actor(session, actor.user_id)
             change = await RoomChange.begin(session, room_id, user.id)
-            change.require(Action.JOIN)
             member = change.member
             if member is None:
+                change.require(Action.JOIN)
                 member = await change.admit(user, joining_role(change.room.member_count))
                 await session.commit()
         self._committed()

@@ -4,8 +4,10 @@ Events may come late, twice, or in any order: of two about one user, the one wit
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
+import structlog
 from sqlalchemy import select
 
 from chat_service.models import Member
@@ -13,12 +15,21 @@ from chat_service.services.change import RoomChange
 from chat_service.services.log import lock_rooms
 from chat_service.services.users import remember
 from common.database import Database, DatabaseUnavailable
+from common.tracing import traced
 from contracts.envelope import InvalidEnvelope, decode
 from contracts.internal_http import UserView
 from contracts.messages import EntryKind, UserDeleted, UserProfileChanged, UserRegistered
 from messaging.bus import Delivery, TryAgain
 
 UserEvent = UserRegistered | UserProfileChanged | UserDeleted
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    event: UserEvent
+    traceparent: str
 
 
 class UserEventHandler:
@@ -31,20 +42,22 @@ class UserEventHandler:
     async def handle(self, deliveries: Sequence[Delivery]) -> None:
         """The handler of the queue. A body that is no user event is rejected. Raises `TryAgain` while the database is
         away."""
-        newest: dict[UUID, UserEvent] = {}
-        for event in (event for delivery in deliveries for event in _read(delivery)):
-            known = newest.get(event.user_id)
-            if known is None or event.version > known.version:
-                newest[event.user_id] = event
-        deleted = {event.user_id for event in newest.values() if isinstance(event, UserDeleted)}
+        received = [one for delivery in deliveries for one in _read(delivery)]
+        newest = {one.event.user_id: one for one in sorted(received, key=lambda one: one.event.version)}
         try:
-            await self._remember(list(newest.values()), deleted)
-            for user_id in deleted:
-                await self._end_memberships(user_id)
+            await self._remember([one.event for one in newest.values()])
+            for one in newest.values():
+                if isinstance(one.event, UserDeleted):
+                    with traced(one.traceparent):
+                        await self._end_memberships(one.event.user_id)
         except DatabaseUnavailable as error:
             raise TryAgain(str(error)) from error
+        for one in received:
+            with traced(one.traceparent):
+                log.info("user_event_handled", type=one.event.type, user_id=str(one.event.user_id))
 
-    async def _remember(self, events: Sequence[UserEvent], deleted: set[UUID]) -> None:
+    async def _remember(self, events: Sequence[UserEvent]) -> None:
+        deleted = {event.user_id for event in events if isinstance(event, UserDeleted)}
         async with self._database.write() as session:
             await remember(session, [_view(event) for event in events], deleted)
             await session.commit()
@@ -56,22 +69,23 @@ class UserEventHandler:
             rooms = await lock_rooms(session, {member.room_id for member in await session.scalars(of_user)})
             # once more, now that nobody else can change them
             for member in await session.scalars(of_user.execution_options(populate_existing=True)):
-                await RoomChange(session, rooms[member.room_id], user_id, member).dismiss(member, EntryKind.MEMBER_LEFT)
+                change = RoomChange(session, rooms[member.room_id], user_id, member)
+                await change.dismiss(member, EntryKind.MEMBER_LEFT)
             await session.commit()
         self._committed()
 
 
-def _read(delivery: Delivery) -> list[UserEvent]:
-    events: list[UserEvent] = []
+def _read(delivery: Delivery) -> list[_Received]:
+    received = []
     try:
         for envelope in decode(delivery.body, delivery.content_type):
             if not isinstance(envelope.payload, UserEvent):
                 raise InvalidEnvelope(f"{envelope.type} is not an event of a user's account")
-            events.append(envelope.payload)
+            received.append(_Received(envelope.payload, envelope.traceparent))
     except InvalidEnvelope as error:
         delivery.reject(str(error))
         return []
-    return events
+    return received
 
 
 def _view(event: UserEvent) -> UserView:

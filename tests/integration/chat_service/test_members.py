@@ -40,6 +40,11 @@ class TestJoining:
         assert {ok(response)["member_count"] for response in responses} == {2}
         assert (await alice.room(room["id"]))["head"] == 2
 
+    async def test_what_one_is_in_already_changes_nothing(self, room: Json, bob: User) -> None:
+        seen = await bob.room(room["id"])
+
+        assert ok(await bob.post(f"/rooms/{room['id']}/join")) == seen
+
     async def test_other_rooms_is_forbidden(self, room: Json, carol: User) -> None:
         problem(await carol.post(f"/rooms/{room['id']}/join"), 403, "forbidden")
         problem(await carol.post(f"/rooms/{uuid7()}/join"), 404, "not_found")

@@ -1,13 +1,18 @@
 """The service's health, with what it needs and without, and its settings."""
 
 import asyncio
+import json
 import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 
+import httpx
 import pytest
 
+from chat_service.migrations import upgrade
 from tests.support.chat_service import SERVICE_TOKEN, ChatService, UserServiceStandIn, running_chat_service
 from tests.support.shapes import Json, ok, problem
 
@@ -56,18 +61,64 @@ _SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("name", _SETTINGS)
-async def test_ends_with_one_line_about_a_setting_that_is_missing(name: str) -> None:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PARLEY_")}
-    settings = {key: value for key, value in _SETTINGS.items() if key != name}
+@pytest.mark.parametrize(
+    ("name", "value"), [*((name, None) for name in _SETTINGS), ("PARLEY_SERVICE_TOKEN", "changeme-changeme-changeme")]
+)
+async def test_does_not_start_with_a_setting_that_is_missing_or_wrong(name: str, value: str | None) -> None:
+    environment = {"PATH": os.environ["PATH"], **_SETTINGS}
+    if value is None:
+        del environment[name]
+    else:
+        environment[name] = value
 
-    done = await asyncio.to_thread(_run, {**environment, **settings})
+    done = await asyncio.to_thread(_run, environment)
 
     assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert name in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert name in line
+    assert value is None or value not in line
+
+
+async def test_starts_without_the_others_and_ends_when_told(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/chat.db"
+    await upgrade(url)
+    port = _free_port()
+    environment = {
+        **os.environ,
+        "PARLEY_DATABASE_URL": url,
+        "PARLEY_BROKER_URL": f"amqp://127.0.0.1:{_free_port()}",
+        "PARLEY_USER_SERVICE_URL": f"http://127.0.0.1:{_free_port()}",
+        "PARLEY_SERVICE_TOKEN": SERVICE_TOKEN,
+        "PARLEY_PORT": str(port),
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "chat_service", env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+
+        async def is_alive() -> bool:
+            with suppress(httpx.ConnectError):
+                return (await http.get("/healthz")).is_success
+            return False
+
+        await eventually(is_alive, within=20)
+        assert ok(await http.get("/readyz"), 503)["missing"].keys() == {"broker", "signing_keys"}
+
+    process.terminate()
+    output, _ = await asyncio.wait_for(process.communicate(), 10)
+
+    assert process.returncode == 0
+    for line in output.splitlines():
+        assert json.loads(line)["level"] != "error"
 
 
 def _run(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "chat_service"]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

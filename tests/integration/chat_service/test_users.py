@@ -1,5 +1,6 @@
 """The copy of users' names: from their events, from tokens, and from user_service."""
 
+import asyncio
 from dataclasses import replace
 from uuid import UUID
 
@@ -150,6 +151,20 @@ class TestDeletion:
         await service.user_event(deleted(carol))
 
         problem(await alice.post("/rooms/direct", {"user_id": carol.id}), 404, "not_found")
+
+    async def test_leaves_no_membership_that_began_at_the_same_instant(
+        self, service: ChatService, alice: User, bob: User
+    ) -> None:
+        rooms = [await alice.create_room("public") for _ in range(12)]
+
+        await asyncio.gather(
+            *(bob.post(f"/rooms/{room['id']}/join") for room in rooms[::2]),
+            service.user_event(deleted(bob)),
+            *(alice.put(f"/rooms/{room['id']}/members/{bob.id}", {"role": "member"}) for room in rooms[1::2]),
+        )
+
+        assert ok(await service.internal("GET", f"/users/{bob.id}/rooms")) == {"room_ids": []}
+        assert {(await alice.room(room["id"]))["member_count"] for room in rooms} == {1}
 
     async def test_refuses_their_commands(self, service: ChatService, room: Json, alice: User, bob: User) -> None:
         await service.user_event(deleted(bob))

@@ -2,6 +2,7 @@ from uuid import UUID, uuid4
 
 from chat_service.events import to_gateways, to_listeners
 from common.ids import now, uuid7
+from common.text import MAX_MESSAGE_CHARACTERS
 from common.tracing import new_traceparent
 from contracts.envelope import decode
 from contracts.messages import CommandRefused, EntryKind, Refusal, RoomEntry, RoomRead
@@ -43,6 +44,18 @@ def test_what_is_said_in_rooms_of_one_shard_travels_together_in_order() -> None:
     assert together == [said[0], said[2], said[3], said[4]]
     assert alone == [said[1]]
     assert not any(message.durable for message in messages)
+
+
+def test_no_bus_message_holds_more_than_a_broker_takes() -> None:
+    room_id = uuid4()
+    longest = "\x01" * MAX_MESSAGE_CHARACTERS
+    said = [entry(room_id, seq).model_copy(update={"data": {"text": longest}}) for seq in range(1, 251)]
+
+    messages = to_listeners((payload, new_traceparent()) for payload in said)
+
+    opened = [decode(message.body, message.content_type) for message in messages]
+    assert [one.payload for batch in opened for one in batch] == said
+    assert max(len(message.body) for message in messages) < 16 * 1024 * 1024 / 2
 
 
 def test_an_entry_travels_under_the_same_id_and_time_whenever_it_is_published() -> None:
