@@ -40,9 +40,7 @@ async def test_who_says_nothing_is_sent_away() -> None:
         assert await socket.close_code() == 4001
 
 
-@pytest.mark.parametrize(
-    "first", ["", "{", '{"type": "refresh", "token": "x"}', '{"type": "hello"}']
-)
+@pytest.mark.parametrize("first", ["", "{", '{"type": "refresh", "token": "x"}', '{"type": "hello"}'])
 async def test_who_does_not_begin_with_hello_is_sent_away(gateway: GatewayServer, first: str) -> None:
     socket = await gateway.open()
     await socket.send_raw(first)

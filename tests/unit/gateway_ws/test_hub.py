@@ -267,7 +267,7 @@ STEPS = ["commit", "hear_next", "hear_any", "lose_next", "listen", "catch_up", "
 @given(
     st.integers(1, 12),
     st.sampled_from([1, 3, 1000]),
-    st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 30)), max_size=80),
+    st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 30)), min_size=20, max_size=80),
 )
 def test_whatever_happens_a_listener_gets_a_dense_row_from_its_position_on(
     length: int, max_kept: int, steps: list[tuple[str, int]]
