@@ -1,13 +1,13 @@
 """`python -m user_service`"""
 
 import httpx
-from messaging.rabbitmq import RabbitMQBus
 
 from common.config import load_settings
 from common.logging import configure_logging
 from common.server import serve
 from contracts.topology import EXCHANGES, QUEUES
 from messaging.bus import Binding, Topology
+from messaging.rabbitmq import RabbitMQBus
 from user_service.config import ProcessSettings
 from user_service.main import NAME, create_app
 
