@@ -14,6 +14,7 @@ import pytest
 
 from chat_service.migrations import upgrade
 from tests.support.chat_service import SERVICE_TOKEN, ChatService, UserServiceStandIn, running_chat_service
+from tests.support.eventually import eventually
 from tests.support.shapes import Json, ok, problem
 
 
