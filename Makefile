@@ -35,7 +35,7 @@ lint: $(VENV)/dev ## Style, types, and the import rules
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-timing
+	@$(BIN)/lint-imports --no-logo
 
 format: $(VENV)/dev ## Mend what ruff can mend
 	@$(BIN)/ruff check --fix --quiet .

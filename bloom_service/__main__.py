@@ -9,15 +9,14 @@ from common.folder_lock import FolderInUse, locked_folder
 from common.logging import configure_logging
 from common.server import serve
 from contracts.topology import EXCHANGES, QUEUES
-from messaging.bus import Binding, Topology
+from messaging.bus import Topology
 from messaging.rabbitmq import RabbitMQBus
 
 
 def main() -> None:
     settings = load_settings(ProcessSettings)
     configure_logging(settings.log_level, settings.log_format)
-    topology = Topology(EXCHANGES, {queue: tuple(Binding(*pair) for pair in pairs) for queue, pairs in QUEUES.items()})
-    bus = RabbitMQBus(settings.broker_url.get_secret_value(), topology, name=NAME)
+    bus = RabbitMQBus(settings.broker_url.get_secret_value(), Topology.of(EXCHANGES, QUEUES), name=NAME)
     try:
         with locked_folder(settings.data_dir):
             serve(create_app(settings, bus), bus, host=settings.host, port=settings.port)

@@ -9,15 +9,14 @@ from contracts.topology import EXCHANGES, QUEUES
 from gateway_ws.config import ProcessSettings
 from gateway_ws.main import NAME, create_app
 from gateway_ws.protocol import UVICORN_OPTIONS
-from messaging.bus import Binding, Topology
+from messaging.bus import Topology
 from messaging.rabbitmq import RabbitMQBus
 
 
 def main() -> None:
     settings = load_settings(ProcessSettings)
     configure_logging(settings.log_level, settings.log_format)
-    topology = Topology(EXCHANGES, {queue: tuple(Binding(*pair) for pair in pairs) for queue, pairs in QUEUES.items()})
-    bus = RabbitMQBus(settings.broker_url.get_secret_value(), topology, name=NAME)
+    bus = RabbitMQBus(settings.broker_url.get_secret_value(), Topology.of(EXCHANGES, QUEUES), name=NAME)
     chat_service = httpx.AsyncClient(base_url=settings.chat_service_url)
     user_service = httpx.AsyncClient(base_url=settings.user_service_url)
     app = create_app(settings, bus, chat_service, user_service)

@@ -10,7 +10,7 @@ Two kinds of queue exist:
   it is full its oldest messages are dropped.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -29,8 +29,10 @@ class Topology:
     exchanges: tuple[str, ...]
     queues: Mapping[str, tuple[Binding, ...]]
 
-    def with_queue(self, name: str, bindings: tuple[Binding, ...]) -> "Topology":
-        return Topology(self.exchanges, {**self.queues, name: bindings})
+    @classmethod
+    def of(cls, exchanges: Iterable[str], queues: Mapping[str, Iterable[tuple[str, str]]]) -> "Topology":
+        """From plain data: the bindings are (exchange, key)."""
+        return cls(tuple(exchanges), {name: tuple(Binding(*pair) for pair in pairs) for name, pairs in queues.items()})
 
     def require_exchanges(self, messages: "Sequence[Message]") -> None:
         """Raise `ValueError` if one of the messages is for an exchange that does not exist."""

@@ -11,7 +11,7 @@ from common.logging import configure_logging
 from common.server import serve
 from contracts.topology import EXCHANGES, QUEUES
 from gateway_ws.protocol import UVICORN_OPTIONS
-from messaging.bus import Binding, Topology
+from messaging.bus import Topology
 from messaging.in_process import InProcessBus
 from standalone.config import Settings
 from standalone.data_folder import DataFolder
@@ -33,8 +33,7 @@ def _run(settings: Settings, data: DataFolder) -> None:
     _say(f"Data: {data.path}")
     _say("Bringing the databases up to date ...")
     asyncio.run(_migrate(data))
-    topology = Topology(EXCHANGES, {queue: tuple(Binding(*pair) for pair in pairs) for queue, pairs in QUEUES.items()})
-    bus = InProcessBus(topology)
+    bus = InProcessBus(Topology.of(EXCHANGES, QUEUES))
     _say("Starting user_service, chat_service, gateway_ws and bloom_service ...")
     serve(
         create_app(data, bus),

@@ -6,7 +6,7 @@ from common.config import load_settings
 from common.logging import configure_logging
 from common.server import serve
 from contracts.topology import EXCHANGES, QUEUES
-from messaging.bus import Binding, Topology
+from messaging.bus import Topology
 from messaging.rabbitmq import RabbitMQBus
 from user_service.config import ProcessSettings
 from user_service.main import NAME, create_app
@@ -15,8 +15,7 @@ from user_service.main import NAME, create_app
 def main() -> None:
     settings = load_settings(ProcessSettings)
     configure_logging(settings.log_level, settings.log_format)
-    topology = Topology(EXCHANGES, {queue: tuple(Binding(*pair) for pair in pairs) for queue, pairs in QUEUES.items()})
-    bus = RabbitMQBus(settings.broker_url.get_secret_value(), topology, name=NAME)
+    bus = RabbitMQBus(settings.broker_url.get_secret_value(), Topology.of(EXCHANGES, QUEUES), name=NAME)
     bloom = httpx.AsyncClient(base_url=settings.bloom_service_url)
     serve(create_app(settings, bus, bloom), bus, host=settings.host, port=settings.port)
 

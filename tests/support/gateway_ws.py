@@ -43,7 +43,7 @@ from tests.support.eventually import eventually
 from tests.support.shapes import Json
 from tests.support.tokens import TokenIssuer
 
-TOPOLOGY = Topology(EXCHANGES, {name: tuple(Binding(*pair) for pair in QUEUES[name]) for name in COMMAND_QUEUES})
+TOPOLOGY = Topology.of(EXCHANGES, {name: QUEUES[name] for name in COMMAND_QUEUES})
 
 AnyCommand = SendMessage | MarkRead
 
