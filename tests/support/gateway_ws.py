@@ -36,7 +36,7 @@ from gateway_ws.config import Settings
 from gateway_ws.main import create_app
 from gateway_ws.protocol import UVICORN_OPTIONS
 from gateway_ws.router import Gateway
-from messaging.bus import Binding, Delivery, Message, Topology
+from messaging.bus import Delivery, Message, Topology
 from messaging.in_process import InProcessBroker, InProcessBus
 from tests.support.client import Socket, open_socket
 from tests.support.eventually import eventually
@@ -179,30 +179,30 @@ class ChatStandIn:
         if self.stuck_partition in (None, deliveries[0].key):
             await self.answering.wait()
         for delivery in deliveries:
-            envelopes = decode(delivery.body, delivery.content_type)
-            self.batches.append(len(envelopes))
-            for envelope in envelopes:
-                command = envelope.payload
+            commands = [envelope.payload for envelope in decode(delivery.body, delivery.content_type)]
+            self.batches.append(len(commands))
+            said: list[RoomEntry | RoomRead] = []
+            for command in commands:
                 assert isinstance(command, SendMessage | MarkRead)
                 self.commands.append(command)
-                await self._apply(command)
+                said += await self._apply(command)
+            await self.broadcast(*said)  # after all answers, as chat_service does
 
-    async def _apply(self, command: AnyCommand) -> None:
+    async def _apply(self, command: AnyCommand) -> list[RoomEntry | RoomRead]:
+        """Answer if need be. Returns what is to be broadcast."""
         room = self.rooms[command.room_id]
         if isinstance(command, MarkRead):
-            await self.broadcast(RoomRead(room_id=room.id, user_id=command.user_id, seq=command.seq))
-            return
-        known = {"command_id": command.command_id, "user_id": command.user_id, "room_id": room.id}
+            return [RoomRead(room_id=room.id, user_id=command.user_id, seq=command.seq)]
+        ids = {"command_id": command.command_id, "user_id": command.user_id, "room_id": room.id}
         if self.refuse is not None:
-            await self.publish(REPLIES, command.gateway_id, CommandRefused(**known, code=self.refuse, detail="no"))
-            return
+            await self.publish(REPLIES, command.gateway_id, CommandRefused(**ids, code=self.refuse, detail="no"))
+            return []
         entry = next((one for one in room.log if one.command_id == command.command_id), None)
         if entry is None:
-            entry = self.commit(room, command.text, actor_id=command.user_id, command_id=command.command_id)
-        else:
-            accepted = CommandAccepted(**known, seq=entry.seq, message_id=entry.id, at=entry.at)
-            await self.publish(REPLIES, command.gateway_id, accepted)
-        await self.broadcast(entry)
+            return [self.commit(room, command.text, actor_id=command.user_id, command_id=command.command_id)]
+        accepted = CommandAccepted(**ids, seq=entry.seq, message_id=entry.id, at=entry.at)
+        await self.publish(REPLIES, command.gateway_id, accepted)
+        return [entry]
 
     # --- what is asked over HTTP
 

@@ -44,20 +44,25 @@ async def test_a_repeat_is_answered_as_one_with_the_first_answers_values(gateway
     assert socket.answers[first["id"]] == [first]
 
 
-async def test_a_message_sent_twice_in_a_row_is_answered_twice(gateway: GatewayServer, alice: UUID) -> None:
+async def test_a_message_sent_twice_at_once_is_answered_twice(gateway: GatewayServer, alice: UUID) -> None:
     room = gateway.chat.room(alice)
-    socket = await gateway.connect(alice)
+    first, second = await gateway.connect(alice), await gateway.connect(alice)
     command_id = new_command_id()
 
     gateway.chat.answering.clear()
-    await socket.send(str(room.id), "hello", id=command_id)
-    await socket.send(str(room.id), "hello", id=command_id)
+    await first.send(str(room.id), "something in flight, so that the others travel together")
     await gateway.until_pending(1)
+    await first.send(str(room.id), "hello", id=command_id)
+    await gateway.until_pending(2)
+    await second.send(str(room.id), "hello", id=command_id)
+    await second.send(str(room.id), "the last of the batch")
+    await gateway.until_pending(3)
     gateway.chat.answering.set()
 
-    answers = await _answers(socket, command_id, 2)
-    assert [answer["duplicate"] for answer in answers] == [False, True]
-    assert room.head == 1
+    assert (await first.answer(command_id))["duplicate"] is False
+    assert (await second.answer(command_id))["duplicate"] is True
+    assert gateway.chat.batches == [1, 3]
+    assert room.head == 3
 
 
 async def test_a_refusal_is_told_with_its_code(gateway: GatewayServer, alice: UUID) -> None:
