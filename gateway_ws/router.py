@@ -1,6 +1,7 @@
 """`/ws`: the life of one connection."""
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass
 
@@ -118,11 +119,13 @@ def _may_go_on(connection: Connection, settings: Settings, text: str) -> bool:
         return True
     connection.refused_frames += 1
     if connection.refused_frames >= settings.max_refused_frames:
-        connection.close(CloseCode.TOO_MANY_FRAMES, f"too many frames; retry after {max(1, round(wait))} s")
+        connection.close(CloseCode.TOO_MANY_FRAMES, f"too many frames; retry after {math.ceil(wait)} s")
     else:
         try:
             frame_id = getattr(parse(text), "id", None)
         except BadFrame as error:
             frame_id = error.id
-        connection.error(ErrorCode.RATE_LIMITED, "Too many frames.", frame_id, retry_after=round(wait, 3))
+        connection.error(
+            ErrorCode.RATE_LIMITED, "Too many frames.", frame_id, retry_after=math.ceil(wait * 1000) / 1000
+        )
     return False

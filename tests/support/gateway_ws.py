@@ -310,9 +310,9 @@ class GatewayServer:
         gateway = self.gateway
         return not (gateway.sessions.all() or list(gateway.hub.rooms()) or len(gateway.pending))
 
-    async def asked(self, what: str) -> None:
-        """Wait until chat_service was asked for this."""
-        await _until(lambda: what in self.chat.asked)
+    async def asked(self, what: str, times: int = 1) -> None:
+        """Wait until chat_service was asked for this so many times."""
+        await _until(lambda: self.chat.asked.count(what) >= times)
 
     async def heard(self, room: Room, seq: int) -> None:
         """Wait until the gateway has passed the entry on."""

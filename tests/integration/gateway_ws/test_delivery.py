@@ -77,6 +77,23 @@ async def test_a_lost_last_entry_is_found_by_the_sweep(alice: UUID) -> None:
         await socket.reach(str(room.id), 1)
 
 
+async def test_the_sweep_leaves_alone_what_somebody_listens_to(alice: UUID, bob: UUID) -> None:
+    async with running_gateway(sweep_interval=0.05) as gateway:
+        room = gateway.chat.room(alice)
+        for _ in range(5):
+            gateway.chat.room(bob)
+        staying, leaving = await gateway.connect(alice), await gateway.connect(bob)
+        await leaving.close()
+        await gateway.until_connected(1)
+        gateway.chat.available = False  # so that nothing is found otherwise
+        gateway.chat.asked.clear()
+        await gateway.asked("entries", times=3)
+
+        await gateway.chat.post(room)
+
+        await staying.reach(str(room.id), 1)
+
+
 async def test_a_resume_replays_what_was_missed_and_goes_on(gateway: GatewayServer, alice: UUID) -> None:
     room = gateway.chat.room(alice, entries=10)
     socket = await gateway.connect(alice, resume={str(room.id): 4})

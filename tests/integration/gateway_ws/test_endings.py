@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from contracts.frames import MAX_FRAME_BYTES
-from tests.support.client import new_command_id
+from tests.support.client import Socket, new_command_id
 from tests.support.eventually import eventually
 from tests.support.gateway_ws import GatewayServer, running_gateway
 
@@ -99,7 +99,7 @@ async def test_a_flood_is_refused_and_then_ended(alice: UUID) -> None:
 
         assert re.search(r"retry after \d+ s", socket.connection.close_reason or "")
         refused = socket.received("error", code="rate_limited")
-        assert len(refused) == 49
+        assert len(refused) >= 49
         assert all(error["retry_after"] > 0 and error["id"] for error in refused)
         assert room.head > 5
         flooding.exception()
@@ -171,22 +171,18 @@ async def test_who_reads_nothing_for_too_long_is_ended(alice: UUID) -> None:
 async def test_a_burst_does_not_end_who_keeps_up(alice: UUID, bob: UUID) -> None:
     async with running_gateway(max_unsent_bytes=1024**2) as gateway:
         room = gateway.chat.room(alice, bob)
-        socket = await gateway.connect(alice)
+        socket = await gateway.connect(alice, receive_buffer=16 * 1024)
 
         await gateway.chat.broadcast_together(*(gateway.chat.commit(room, "x" * 32_000) for _ in range(150)))
 
         await socket.reach(str(room.id), 150)
-        again = await gateway.connect(bob, resume={str(room.id): 0})
+        again = await gateway.connect(bob, resume={str(room.id): 0}, receive_buffer=16 * 1024)
         await again.reach(str(room.id), 150)
 
 
 async def test_a_peer_that_says_goodbye_without_reading_is_cut(alice: UUID) -> None:
     async with running_gateway(max_unsent_bytes=1024**3) as gateway:
-        room = gateway.chat.room(alice)
-        slow = await gateway.connect(alice, receive_buffer=16 * 1024)
-        await slow.stall()
-        for _ in range(300):
-            await gateway.chat.post(room, "x" * 32_000)
+        slow = await _somebody_with_much_unread(gateway, alice)
 
         slow.connection.protocol.send_close(1000)
         slow.connection.transport.write(b"".join(slow.connection.protocol.data_to_send()))
@@ -196,26 +192,23 @@ async def test_a_peer_that_says_goodbye_without_reading_is_cut(alice: UUID) -> N
 
 
 async def test_a_peer_that_answers_no_ping_is_cut(alice: UUID) -> None:
-    async with running_gateway(ping_interval=0.2) as gateway:
-        socket = await gateway.connect(alice)
-        socket.connection.transport.pause_reading()
+    async with running_gateway(ping_interval=0.5, max_unsent_bytes=1024**3) as gateway:
+        await _somebody_with_much_unread(gateway, alice)
 
         await gateway.until_connected(0)
         await gateway.until_no_socket_is_open()
 
 
 async def test_a_restart_is_announced_after_what_was_said(alice: UUID) -> None:
-    async with running_gateway() as gateway:
-        room = gateway.chat.room(alice)
-        socket = await gateway.connect(alice)
-        entries = [gateway.chat.commit(room) for _ in range(10)]
-        await gateway.chat.broadcast_together(*entries)
-        await gateway.heard(room, 10)
+    async with running_gateway(max_unsent_bytes=1024**3) as gateway:
+        socket = await _somebody_with_much_unread(gateway, alice, 200)
 
         gateway.server.should_exit = True
+        await gateway.until_connected(0)
+        socket.go_on()
 
         assert await socket.close_code() == 1012
-        assert socket.seen[str(room.id)] == 10
+        assert list(socket.seen.values()) == [200]
 
 
 async def test_nothing_is_left_of_those_who_vanish(alice: UUID, bob: UUID) -> None:
@@ -249,3 +242,13 @@ async def test_a_peer_that_breaks_off_in_the_middle_of_a_frame_leaves_nothing(ga
 
     await gateway.until_no_socket_is_open()
     assert gateway.nothing_is_left()
+
+
+async def _somebody_with_much_unread(gateway: GatewayServer, user_id: UUID, messages: int = 500) -> Socket:
+    """More than the sockets' buffers take."""
+    room = gateway.chat.room(user_id)
+    socket = await gateway.connect(user_id, receive_buffer=16 * 1024)
+    await socket.stall()
+    await gateway.chat.broadcast_together(*(gateway.chat.commit(room, "x" * 32_000) for _ in range(messages)))
+    await gateway.heard(room, messages)
+    return socket
