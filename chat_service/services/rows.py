@@ -21,14 +21,14 @@ def rows(session: AsyncSession, columns: Mapping[str, TypeEngine[Any]], data: Se
         values = zip(*data, strict=True) if data else ((),) * len(columns)
         arrays = [literal(list(array), ARRAY(type)) for array, type in zip(values, columns.values(), strict=True)]
         named = [column(name, type) for name, type in columns.items()]
-        return func.unnest(*arrays).table_valued(*named, name="wanted").render_derived()
-    each = func.json_each(literal(json.dumps(data, default=_hex), String)).table_valued("value", name="each")
+        return func.unnest(*arrays).table_valued(*named).render_derived()
+    each = func.json_each(literal(json.dumps(data, default=_hex), String)).table_valued("value")
     return select(
         *(
             type_coerce(func.json_extract(each.c.value, f"$[{number}]"), type).label(name)
             for number, (name, type) in enumerate(columns.items())
         )
-    ).subquery("wanted")
+    ).subquery()
 
 
 def _hex(value: UUID) -> str:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from uuid import UUID
 
 from chat_service.models import User as UserRow
+from chat_service.services.change import RoomChange
+from chat_service.services.users import keep
 from common.database import Database
 from common.ids import now, uuid7
 from contracts.internal_http import UserView
@@ -165,6 +167,26 @@ class TestDeletion:
 
         assert ok(await service.internal("GET", f"/users/{bob.id}/rooms")) == {"room_ids": []}
         assert {(await alice.room(room["id"]))["member_count"] for room in rooms} == {1}
+
+    async def test_waits_for_a_membership_that_is_just_beginning(
+        self, service: ChatService, alice: User, bob: User
+    ) -> None:
+        room = await alice.create_room("public")
+        await bob.create_room()  # so that bob is known
+        database = Database(service.database_url)
+        async with database.write() as session:
+            users = await keep(session, [UUID(bob.id)])
+            deletion = asyncio.create_task(service.user_event(deleted(bob)))
+            done, _ = await asyncio.wait({deletion}, timeout=0.5)
+            assert not done
+            change = await RoomChange.begin(session, UUID(room["id"]), UUID(bob.id))
+            await change.admit(users[UUID(bob.id)], "member")
+            await session.commit()
+        await database.close()
+
+        await deletion
+
+        assert ok(await service.internal("GET", f"/users/{bob.id}/rooms")) == {"room_ids": []}
 
     async def test_refuses_their_commands(self, service: ChatService, room: Json, alice: User, bob: User) -> None:
         await service.user_event(deleted(bob))
