@@ -59,7 +59,7 @@ class TestResume:
     async def test_after_very_many_messages_names_the_gap_and_brings_the_latest(
         self, room: Json, alice: User, bob: User, connect: Connect
     ) -> None:
-        head = await talk(alice, room, 450, connect)
+        head = await talk(alice, room, 250, connect)
 
         socket = await connect(bob, resume={room["id"]: room["head"]})
 
@@ -76,7 +76,7 @@ class TestResume:
     ) -> None:
         seen: dict[str, int] = {room["id"]: room["head"]}
         heard: list[Json] = []
-        talking = asyncio.create_task(talk(alice, room, 300, connect))
+        talking = asyncio.create_task(talk(alice, room, 250, connect))
         while not talking.done():
             socket = await connect(bob, resume=seen)
             with contextlib.suppress(AssertionError):  # the talk may be over
@@ -89,7 +89,7 @@ class TestResume:
         await last.reach(room["id"], await talking)
 
         heard += events_of(last, room)
-        assert [event["seq"] for event in heard] == list(range(room["head"] + 1, room["head"] + 301))
+        assert [event["seq"] for event in heard] == list(range(room["head"] + 1, room["head"] + 251))
 
     async def test_to_a_room_that_was_lost_meanwhile_brings_nothing_of_it(
         self, room: Json, alice: User, bob: User, connect: Connect

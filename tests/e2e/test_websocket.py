@@ -372,15 +372,15 @@ class TestTokens:
         self, room: Json, alice: User, open_raw: Connect, product: Product
     ) -> None:
         socket = await open_raw()
-        await socket.hello(tokens.expiring(alice.account.access_token, product.signing_key, in_s=5))
+        await socket.hello(tokens.expiring(alice.account.access_token, product.signing_key, in_s=3))
 
         expiring = await socket.expect("token_expiring")
-        assert 0 < expiring["expires_in"] <= 5
+        assert 0 <= expiring["expires_in"] <= 3
         await socket.command("refresh", token=alice.account.access_token)
 
         # the first token's end passes without consequence
         with pytest.raises(AssertionError, match="no a close within"):
-            await socket.close_code(within=6)
+            await socket.close_code(within=4)
         await socket.post(room["id"], "still here")
 
     async def test_that_expire_unreplaced_end_the_connection(

@@ -177,7 +177,7 @@ class Socket:
         self.answers: dict[str, list[Json]] = {}
         self.welcome: Json = {}
         self.breach: str | None = None
-        self._rooms: set[str] = set()
+        self._rooms: dict[str, int] = {}  # with the head that was told when the room was
         self._inbox: list[Json] = []
         self._news = asyncio.Event()
         self._budget = _Budget()
@@ -311,7 +311,7 @@ class Socket:
         match frame["type"]:
             case "welcome":
                 for room in frame["rooms"]:
-                    self._rooms.add(room["id"])
+                    self._rooms[room["id"]] = room["head"]
                     self.seen[room["id"]] = self.resume.get(room["id"], room["head"])
                 self._budget = _Budget(frame["limits"]["frames_per_second"], frame["limits"]["frames_burst"])
             case "event":
@@ -321,18 +321,24 @@ class Socket:
                     self._breach(frame)
                 self.seen[frame["room_id"]] = frame["before"] - 1
             case "room_added":
-                self._rooms.add(frame["room"]["id"])
+                self._rooms[frame["room"]["id"]] = frame["room"]["head"]
             case "room_removed":
-                self._rooms.discard(frame["room_id"])
+                self._rooms.pop(frame["room_id"], None)
                 self.seen.pop(frame["room_id"], None)
             case "ack" | "error" if frame.get("id"):
                 self.answers.setdefault(frame["id"], []).append(frame)
 
     def _note_event(self, event: Json) -> None:
-        last = self.seen.get(event["room_id"])
-        if event["room_id"] not in self._rooms or (last is not None and event["seq"] != last + 1):
+        room_id, seq = event["room_id"], event["seq"]
+        last = self.seen.get(room_id)
+        if room_id not in self._rooms:
             self._breach(event)
-        self.seen[event["room_id"]] = event["seq"]
+        elif last is None:  # the first since `room_added`
+            if seq > self._rooms[room_id] + 1:
+                self._breach(event)
+        elif seq != last + 1:
+            self._breach(event)
+        self.seen[room_id] = seq
 
     def _breach(self, frame: Json) -> None:
         last = self.seen.get(frame["room_id"])
