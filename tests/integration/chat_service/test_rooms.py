@@ -40,6 +40,7 @@ class TestCreation:
         assert added == MemberAdded(room_id=UUID(room["id"]), user_id=UUID(alice.id), seq=1)
 
     async def test_needs_no_word_from_user_service_but_the_token(self, service: ChatService, alice: User) -> None:
+        ok(await alice.get("/rooms"))  # the signing keys are had once, and kept
         service.user_service.status = 503
 
         room = await alice.create_room()
