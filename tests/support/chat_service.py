@@ -34,7 +34,7 @@ from contracts.topology import (
     SHARDS,
     partition,
 )
-from messaging.bus import Binding, Delivery, Message, Topology
+from messaging.bus import Binding, Bus, Delivery, Message, Topology
 from messaging.in_process import InProcessBus
 from tests.support.client import Account, User
 from tests.support.eventually import eventually
@@ -140,7 +140,7 @@ def delivery_of(message: Message) -> Delivery:
 class ChatService:
     """The service at work, and everything that it has published to gateways."""
 
-    def __init__(self, app: FastAPI, database_url: str, bus: InProcessBus, user_service: UserServiceStandIn) -> None:
+    def __init__(self, app: FastAPI, database_url: str, bus: Bus, user_service: UserServiceStandIn) -> None:
         self.app = app
         self.database_url = database_url
         self.bus = bus
@@ -167,13 +167,13 @@ class ChatService:
     def heard(self, payload_type: type[AnyPayload]) -> list[AnyPayload]:
         return [envelope.payload for envelope in self.published if isinstance(envelope.payload, payload_type)]
 
-    async def hear(self, payload_type: type[AnyPayload], number: int = 1) -> list[AnyPayload]:
+    async def hear(self, payload_type: type[AnyPayload], number: int = 1, *, within: float = 10) -> list[AnyPayload]:
         """Wait until so many have been published in all."""
 
         async def heard_enough() -> bool:
             return len(self.heard(payload_type)) >= number
 
-        await eventually(heard_enough)
+        await eventually(heard_enough, within=within)
         return self.heard(payload_type)
 
     def newcomer(self, name: str | None = None) -> User:
@@ -216,9 +216,9 @@ def settings(database_url: str) -> Settings:
 
 @asynccontextmanager
 async def running_chat_service(
-    database_url: str, user_service: UserServiceStandIn | None = None
+    database_url: str, *, user_service: UserServiceStandIn | None = None, bus: Bus | None = None
 ) -> AsyncIterator[ChatService]:
-    bus = InProcessBus(TOPOLOGY)
+    bus = bus or InProcessBus(TOPOLOGY)
     user_service = user_service or UserServiceStandIn()
     app = create_app(settings(database_url), bus, user_service.client())
     service = ChatService(app, database_url, bus, user_service)

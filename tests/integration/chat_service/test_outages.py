@@ -1,16 +1,18 @@
-"""A database that goes away and comes back."""
+"""A server that goes away and comes back."""
 
 import asyncio
+from pathlib import Path
 
 from sqlalchemy import make_url
 
 from chat_service.migrations import upgrade
 from contracts.messages import RoomEntry
-from tests.support.chat_service import ChatService, running_chat_service, send
+from messaging.rabbitmq import RabbitMQBus
+from tests.support.chat_service import TOPOLOGY, ChatService, command_message, running_chat_service, send
 from tests.support.client import User
 from tests.support.eventually import eventually
 from tests.support.servers.server import OwnServer
-from tests.support.shapes import Json, problem
+from tests.support.shapes import Json, ok, problem
 
 COMMANDS = 150
 
@@ -35,6 +37,32 @@ async def test_commands_outlast_a_killed_database_and_take_effect_once_in_order(
         log = await alice.log(room["id"])
         assert [event["seq"] for event in log] == list(range(1, 1 + 1 + COMMANDS))
         assert await alice.texts(room["id"]) == [str(number) for number in range(COMMANDS)]
+
+
+async def test_a_broker_that_is_away_holds_up_nobody_and_gets_every_entry_when_it_is_back(
+    tmp_path: Path, own_rabbitmq: OwnServer
+) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/chat.db"
+    await upgrade(url)
+    bus = RabbitMQBus(own_rabbitmq.url, TOPOLOGY, name="chat_service")
+    async with running_chat_service(url, bus=bus) as service:
+        await eventually(lambda: _is_ready(service), within=30)
+        alice = service.newcomer()
+        room = await alice.create_room()
+        await bus.publish([command_message(send(room, alice, "by socket"))])
+        await service.hear(RoomEntry, 2)
+
+        await own_rabbitmq.stop()
+
+        for number in range(3):
+            ok(await alice.send(room["id"], f"number {number}"), 201)
+        await own_rabbitmq.start()
+        entries = await service.hear(RoomEntry, 5, within=30)
+        assert list(dict.fromkeys(entry.seq for entry in entries)) == [1, 2, 3, 4, 5]
+
+
+async def _is_ready(service: ChatService) -> bool:
+    return (await service.http.get("/readyz")).is_success
 
 
 async def _send_all(service: ChatService, room: Json, user: User) -> None:

@@ -33,7 +33,7 @@ async def test_is_alive_and_answers_503_while_all_else_is_away() -> None:
         nobody.bind(("127.0.0.1", 0))  # taken, and not listening
         url = f"postgresql+asyncpg://parley@127.0.0.1:{nobody.getsockname()[1]}/parley"
         user_service = UserServiceStandIn(status=503)
-        async with running_chat_service(url, user_service) as service:
+        async with running_chat_service(url, user_service=user_service) as service:
             alice = service.newcomer()
             ok(await service.http.get("/healthz"))
             assert ok(await service.http.get("/readyz"), 503)["missing"].keys() == {"database", "signing_keys"}
