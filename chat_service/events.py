@@ -11,8 +11,8 @@ from chat_service.models import Entry, Outbox
 from common.ids import now, uuid7
 from common.tracing import current_traceparent
 from contracts.envelope import Envelope, encode
-from contracts.messages import CommandAccepted, CommandRefused, EntryKind, MemberAdded, Payload, RoomEntry, RoomRead
-from contracts.topology import EVERYBODY, MEMBERS, REPLIES, ROOMS, shard
+from contracts.messages import CommandAccepted, CommandRefused, MemberAdded, Payload, RoomEntry, RoomRead
+from contracts.routing import EVERYBODY, MEMBERS, REPLIES, ROOMS, shard
 from messaging import outbox
 from messaging.bus import Message
 
@@ -24,7 +24,7 @@ def room_entry(entry: Entry) -> RoomEntry:
     return RoomEntry(
         room_id=entry.room_id,
         seq=entry.seq,
-        kind=EntryKind(entry.kind),
+        kind=entry.kind,
         actor_id=entry.actor_id,
         id=entry.id,
         at=entry.at,
@@ -67,12 +67,12 @@ def _together(exchange: str, payloads: Iterable[tuple[str, Payload, str]]) -> li
 def _message(exchange: str, key: str, payloads: Sequence[tuple[Payload, str]]) -> Message:
     envelopes = [_envelope(payload, traceparent) for payload, traceparent in payloads]
     body, content_type = encode(envelopes)
-    # not durable: only gateways' own queues are bound, and with nobody connected there is nobody to tell
-    return Message(exchange, key, body, envelopes[0].type, envelopes[0].id, content_type, durable=False)
+    first = envelopes[0]
+    return Message(exchange, key, body, first.payload.type, str(first.id), content_type, durable=first.payload.durable)
 
 
-def _envelope(payload: Payload, traceparent: str) -> Envelope:
+def _envelope(payload: Payload, traceparent: str) -> Envelope[Payload]:
     if isinstance(payload, RoomEntry):
         # the same, however often it is published
-        return Envelope(payload, str(payload.id), payload.at, traceparent)
-    return Envelope(payload, str(uuid7()), now(), traceparent)
+        return Envelope(payload, payload.id, payload.at, traceparent)
+    return Envelope(payload, uuid7(), now(), traceparent)

@@ -10,9 +10,8 @@ from uuid import UUID
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, MetaData, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from chat_service.rules import Kind, Role
 from common.database import UtcDateTime
-from contracts.messages import EntryKind
+from contracts.fields import Role, RoomKind
 from messaging.outbox import OutboxMixin
 
 
@@ -27,9 +26,8 @@ class Base(DeclarativeBase):
     )
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: UtcDateTime,
-        Kind: String(),
+        RoomKind: String(),
         Role: String(),
-        EntryKind: String(),
     }
 
 
@@ -58,7 +56,7 @@ class Room(Base):
     __table_args__ = (Index("ix_rooms_kind", "kind", "id"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    kind: Mapped[Kind]
+    kind: Mapped[RoomKind]
     name: Mapped[str | None]
     name_canonical: Mapped[str | None]
     topic: Mapped[str | None]
@@ -89,7 +87,7 @@ class Member(Base):
 
 
 class Entry(Base):
-    """An entry of a room's log. It is never changed, but for being emptied when the room is deleted.
+    """An entry of a room's log. It is never changed, but for losing its text when the room is deleted.
 
     The unique index is what makes a command take effect once, in whichever room, for ever.
     """
@@ -100,7 +98,7 @@ class Entry(Base):
     room_id: Mapped[UUID] = mapped_column(primary_key=True)
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     id: Mapped[UUID]
-    kind: Mapped[EntryKind]
+    kind: Mapped[str]
     actor_id: Mapped[UUID]
     command_id: Mapped[UUID | None]
     at: Mapped[datetime]

@@ -1,14 +1,12 @@
 """Who may do what in a room. Pure."""
 
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from common.text import MAX_MESSAGE_CHARACTERS
+from contracts.fields import Role, RoomKind
 from contracts.messages import Refusal
-
-Kind = Literal["public", "private", "direct"]
-Role = Literal["owner", "admin", "member"]
 
 _RANKS: dict[Role | None, int] = {None: 0, "member": 1, "admin": 2, "owner": 3}
 _ANYBODY, _MEMBER, _ADMIN, _OWNER, _NOBODY = range(5)
@@ -54,7 +52,7 @@ _FOR_MEMBERS = frozenset(
 )
 
 
-def refusal(action: Action, kind: Kind, role: Role | None) -> Refusal | None:
+def refusal(action: Action, kind: RoomKind, role: Role | None) -> Refusal | None:
     """Why somebody with this role (None: not a member) may not do that in a room of this kind. None if they may."""
     lowest: int = getattr(_TABLE[action], kind)
     if _RANKS[role] >= lowest:
@@ -62,7 +60,7 @@ def refusal(action: Action, kind: Kind, role: Role | None) -> Refusal | None:
     return Refusal.NOT_A_MEMBER if role is None and action in _FOR_MEMBERS else Refusal.FORBIDDEN
 
 
-def refusal_of_role(kind: Kind, actor: Role | None, current: Role | None, wanted: Role) -> Refusal | None:
+def refusal_of_role(kind: RoomKind, actor: Role | None, current: Role | None, wanted: Role) -> Refusal | None:
     """Why an actor may not give `wanted` to somebody whose role is `current` (None: who is to become a member).
 
     Nobody takes the owner's role; only the owner makes and unmakes admins.
@@ -75,7 +73,7 @@ def refusal_of_role(kind: Kind, actor: Role | None, current: Role | None, wanted
     return refused
 
 
-def refusal_of_removal(kind: Kind, actor: Role | None, target: Role) -> Refusal | None:
+def refusal_of_removal(kind: RoomKind, actor: Role | None, target: Role) -> Refusal | None:
     """Why an actor may not remove a member of this role: only those of a lower rank can be removed, so nobody
     themselves."""
     refused = refusal(Action.REMOVE_MEMBER, kind, actor)

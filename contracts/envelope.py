@@ -6,43 +6,36 @@ Sources: CloudEvents specification 1.0.2, JSON event format 1.0.2 (sections 3 an
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
+from uuid import UUID
 
 from pydantic import SerializeAsAny, TypeAdapter, ValidationError
 
 from contracts.fields import Contract, Timestamp
-from contracts.messages import PAYLOADS, Payload
+from contracts.messages import Payload
 
 SINGLE = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 
-_PAYLOAD_OF_TYPE = {payload.type: payload for payload in PAYLOADS}
-
-
-class InvalidEnvelope(ValueError):
-    """The bytes are not CloudEvents, or their type or data is not one that this reader knows."""
+AnyPayload = TypeVar("AnyPayload", bound=Payload, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(Generic[AnyPayload]):
     """A payload with the attributes it travels under. `id` and source name one occurrence, however often it arrives.
 
     `traceparent` is the W3C trace context of whatever caused it.
     """
 
-    payload: Payload
-    id: str
+    payload: AnyPayload
+    id: UUID
     time: datetime
     traceparent: str
-
-    @property
-    def type(self) -> str:
-        return self.payload.type
 
 
 class _CloudEvent(Contract):
     specversion: Literal["1.0"] = "1.0"
-    id: str
+    id: UUID
     source: str
     type: str
     time: Timestamp
@@ -59,16 +52,16 @@ class _Incoming(_CloudEvent):
 
 
 _OUTGOING_BATCH = TypeAdapter(list[_Outgoing])
-_INCOMING = TypeAdapter(_Incoming)
-_INCOMING_BATCH = TypeAdapter(list[_Incoming])
+_EVENT = TypeAdapter(dict[str, Any])
+_EVENTS = TypeAdapter(list[Any])
 
 
-def encode(envelopes: Sequence[Envelope]) -> tuple[bytes, str]:
+def encode(envelopes: Sequence[Envelope[Payload]]) -> tuple[bytes, str]:
     """The bytes and their content type: a single event for one envelope, the batch format for several."""
     events = [
         _Outgoing(
             id=envelope.id,
-            source=envelope.payload.source,
+            source=f"/{envelope.payload.producer}",
             type=envelope.payload.type,
             time=envelope.time,
             traceparent=envelope.traceparent,
@@ -81,24 +74,53 @@ def encode(envelopes: Sequence[Envelope]) -> tuple[bytes, str]:
     return _OUTGOING_BATCH.dump_json(events), BATCH
 
 
-def decode(body: bytes, content_type: str) -> list[Envelope]:
-    """The envelopes in a body, in order.
+class Reader(Generic[AnyPayload]):
+    """Reads bodies that hold events of these types."""
 
-    Raises `InvalidEnvelope` if any of them is not valid; its text names the fault and no content.
-    """
-    try:
-        if content_type.startswith(BATCH):
-            events = _INCOMING_BATCH.validate_json(body)
-        else:
-            events = [_INCOMING.validate_json(body)]
-        return [_open(event) for event in events]
-    except ValidationError as error:
-        faults = error.errors(include_input=False, include_url=False, include_context=False)
-        raise InvalidEnvelope("; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults[:5])) from None
+    def __init__(self, *payload_types: type[AnyPayload]) -> None:
+        self._payload_types = {payload_type.type: payload_type for payload_type in payload_types}
+
+    def read(self, body: bytes, content_type: str) -> tuple[list[Envelope[AnyPayload]], list[str]]:
+        """The envelopes in a body, in order, and why any others in it could not be read.
+
+        The faults name neither values nor anything else of the content but an unknown type.
+        """
+        envelopes: list[Envelope[AnyPayload]] = []
+        faults: list[str] = []
+        batch = content_type.startswith(BATCH)
+        try:
+            events = _EVENTS.validate_json(body) if batch else [_EVENT.validate_json(body)]
+        except ValidationError as error:
+            return [], [_describe(error)]
+        for number, event in enumerate(events, 1):
+            try:
+                envelopes.append(self._open(event))
+            except ValidationError as error:
+                faults.append(f"event {number} of {len(events)}: {_describe(error)}" if batch else _describe(error))
+            except _UnknownType as error:
+                faults.append(f"event {number} of {len(events)}: {error}" if batch else str(error))
+        return envelopes, faults
+
+    def _open(self, event: object) -> Envelope[AnyPayload]:
+        incoming = _Incoming.model_validate(event, extra="ignore")
+        payload_type = self._payload_types.get(incoming.type)
+        if payload_type is None:
+            raise _UnknownType(self._why_unknown(incoming.type))
+        payload = payload_type.model_validate(incoming.data, extra="ignore")
+        return Envelope(payload, incoming.id, incoming.time, incoming.traceparent)
+
+    def _why_unknown(self, name: str) -> str:
+        family = name.rpartition(".")[0]
+        known = [type for type in self._payload_types if type.rpartition(".")[0] == family]
+        if known:
+            return f"another version of {known[0]}: {name[:100]!r}"
+        return f"unknown type {name[:100]!r}"
 
 
-def _open(event: _Incoming) -> Envelope:
-    payload_type = _PAYLOAD_OF_TYPE.get(event.type)
-    if payload_type is None:
-        raise InvalidEnvelope(f"unknown type {event.type[:100]!r}")
-    return Envelope(payload_type.model_validate(event.data), event.id, event.time, event.traceparent)
+class _UnknownType(Exception):
+    pass
+
+
+def _describe(error: ValidationError) -> str:
+    faults = error.errors(include_input=False, include_url=False, include_context=False)
+    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults[:5])

@@ -1,17 +1,16 @@
 """WebSocket frames, version 1: one JSON object per text frame, told apart by `type`.
 
-A client frame is validated strictly: a field that is not declared makes it a `bad_frame`.
+Either side passes over fields that it does not know, and a client also frames and kinds of events.
 """
 
 from enum import IntEnum, StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from contracts.fields import Contract, Seq, Timestamp
 from contracts.internal_http import RoomView
-from contracts.messages import EntryKind
 
 MAX_FRAME_BYTES = 64 * 1024
 MAX_TEXT_CHARACTERS = 8_000
@@ -51,11 +50,15 @@ class ErrorCode(StrEnum):
 # --- client to server -----------------------------------------------------------------------------------------------
 
 
-class ClientFrame(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class ClientFrame(Contract):
+    """What a client may say. To be read with `CLIENT_FRAME` and `extra="ignore"`."""
+
+    type: str
 
 
 class Hello(ClientFrame):
+    """The first frame. `resume` names the last seq seen per room, `client` the program, for the logs."""
+
     type: Literal["hello"]
     token: str
     resume: dict[UUID, Seq] = Field(default_factory=dict, max_length=MAX_RESUME_ROOMS)
@@ -63,7 +66,10 @@ class Hello(ClientFrame):
 
 
 class Send(ClientFrame):
-    """`text` is measured by the gateway, so that a long one is answered `too_long` rather than `bad_frame`."""
+    """Posts a message. With one `id` it does so once, however often, and over whichever connection, it is sent.
+
+    The gateway measures `text`, so that a long one is answered `too_long` rather than `bad_frame`.
+    """
 
     type: Literal["send"]
     id: UUID
@@ -73,18 +79,24 @@ class Send(ClientFrame):
 
 
 class Read(ClientFrame):
+    """Moves one's read mark forward, never back."""
+
     type: Literal["read"]
     room_id: UUID
     seq: Seq
 
 
 class Typing(ClientFrame):
+    """Tells the other members that one has begun or stopped typing."""
+
     type: Literal["typing"]
     room_id: UUID
     on: bool
 
 
 class Refresh(ClientFrame):
+    """A new access token for the same user."""
+
     type: Literal["refresh"]
     token: str
 
@@ -94,6 +106,10 @@ CLIENT_FRAME: TypeAdapter[Hello | Send | Read | Typing | Refresh] = TypeAdapter(
 
 
 # --- server to client -----------------------------------------------------------------------------------------------
+
+
+class ServerFrame(Contract):
+    type: str
 
 
 class FrameUser(Contract):
@@ -112,7 +128,9 @@ class Limits(Contract):
     frames_burst: int
 
 
-class Welcome(Contract):
+class Welcome(ServerFrame):
+    """The answer to `hello`. `epoch` changes only if the log's past was rewritten: drop what you hold."""
+
     type: Literal["welcome"] = "welcome"
     session_id: UUID
     user: FrameUser
@@ -122,7 +140,9 @@ class Welcome(Contract):
     limits: Limits
 
 
-class Ack(Contract):
+class Ack(ServerFrame):
+    """The command `id` is committed. A `duplicate` has the first answer's values."""
+
     type: Literal["ack"] = "ack"
     id: UUID
     room_id: UUID
@@ -132,8 +152,8 @@ class Ack(Contract):
     duplicate: bool
 
 
-class Error(Contract):
-    """`id` is that of the command it answers; without one, the frame that caused it had no id."""
+class Error(ServerFrame):
+    """Something can't be done. `id` is that of the command it answers; without one, the frame in question had none."""
 
     type: Literal["error"] = "error"
     id: UUID | None = None
@@ -142,18 +162,20 @@ class Error(Contract):
     retry_after: float | None = None
 
 
-class Event(Contract):
+class Event(ServerFrame):
+    """One entry of a room's log. `data` is by `kind`: see `contracts.entries`."""
+
     type: Literal["event"] = "event"
     room_id: UUID
     seq: Seq
-    kind: EntryKind
+    kind: str
     actor_id: UUID
     id: UUID
     at: Timestamp
     data: dict[str, Any]
 
 
-class Gap(Contract):
+class Gap(ServerFrame):
     """Entries with after < seq < before were too many to replay."""
 
     type: Literal["gap"] = "gap"
@@ -162,33 +184,56 @@ class Gap(Contract):
     before: Seq
 
 
-class RoomAdded(Contract):
+class RoomAdded(ServerFrame):
+    """One has become a member of a room: its events follow."""
+
     type: Literal["room_added"] = "room_added"
     room: RoomView
 
 
-class RoomRemoved(Contract):
+class RoomRemoved(ServerFrame):
+    """One is no member of the room any more: nothing of it follows."""
+
     type: Literal["room_removed"] = "room_removed"
     room_id: UUID
     reason: Literal["left", "removed", "room_deleted"]
 
 
-class ReadMoved(Contract):
+class ReadMoved(ServerFrame):
+    """Passing news: a member's read mark has moved."""
+
     type: Literal["read"] = "read"
     room_id: UUID
     user_id: UUID
     seq: Seq
 
 
-class TypingChanged(Contract):
+class TypingChanged(ServerFrame):
+    """Passing news: a member has begun or stopped typing."""
+
     type: Literal["typing"] = "typing"
     room_id: UUID
     user_id: UUID
     on: bool
 
 
-class TokenExpiring(Contract):
-    """`expires_in` is in seconds."""
+class TokenExpiring(ServerFrame):
+    """Send `refresh` within `expires_in` seconds."""
 
     type: Literal["token_expiring"] = "token_expiring"
     expires_in: int
+
+
+CLIENT_FRAMES: tuple[type[ClientFrame], ...] = (Hello, Send, Read, Typing, Refresh)
+SERVER_FRAMES: tuple[type[ServerFrame], ...] = (
+    Welcome,
+    Ack,
+    Error,
+    Event,
+    Gap,
+    RoomAdded,
+    RoomRemoved,
+    ReadMoved,
+    TypingChanged,
+    TokenExpiring,
+)

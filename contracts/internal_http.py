@@ -9,16 +9,13 @@
 | `POST /internal/v1/rooms/entries` `EntriesRequest` → `Entries` | gateway_ws → chat_service |
 """
 
-from typing import Annotated, Literal, Self
+from typing import Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from contracts.fields import Contract, Seq, Timestamp
+from contracts.fields import Contract, EmailDigest, Role, RoomKind, Seq, Timestamp
 from contracts.messages import RoomEntry
-
-EmailDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-"""Hex HMAC-SHA256 of a canonical email address."""
 
 
 class UserView(Contract):
@@ -30,7 +27,14 @@ class UserView(Contract):
     version: int
 
 
-class EmailCheck(Contract):
+class Question(Contract):
+    """The body of a request. FastAPI reads it, and passes over unknown fields only where the model says so; mypy keeps
+    writers from setting any."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class EmailCheck(Question):
     """Exactly one of the two."""
 
     digest: EmailDigest | None = None
@@ -54,11 +58,11 @@ class RoomView(Contract):
     others after `read_seq`."""
 
     id: UUID
-    kind: Literal["public", "private", "direct"]
+    kind: RoomKind
     name: str | None
     topic: str | None
     head: Seq
-    role: Literal["owner", "admin", "member"] | None
+    role: Role | None
     read_seq: Seq
     unread: int
     member_count: int
@@ -69,7 +73,7 @@ class RoomIds(Contract):
     room_ids: list[UUID]
 
 
-class CatchUpRequest(Contract):
+class CatchUpRequest(Question):
     """`resume` names the last seq seen per room; a room it does not name starts at its head. `limit` bounds the
     entries replayed per room."""
 
@@ -90,7 +94,7 @@ class CatchUp(Contract):
     entries: dict[UUID, list[RoomEntry]]
 
 
-class EntriesRequest(Contract):
+class EntriesRequest(Question):
     """`after` names the last seq known per room."""
 
     after: dict[UUID, Seq] = Field(max_length=1000)
@@ -101,3 +105,16 @@ class Entries(Contract):
     """Per room that has any, the first `limit` entries after the seq asked for, oldest first."""
 
     entries: dict[UUID, list[RoomEntry]]
+
+
+INTERNAL_HTTP: dict[str, type[Contract]] = {
+    "user_view": UserView,
+    "email_check": EmailCheck,
+    "email_answer": EmailAnswer,
+    "room_ids": RoomIds,
+    "catch_up_request": CatchUpRequest,
+    "catch_up": CatchUp,
+    "entries_request": EntriesRequest,
+    "entries": Entries,
+}
+"""The bodies, by the names that their releases have."""

@@ -1,4 +1,4 @@
-"""Every message on the bus: one class per type and version.
+"""Every message on the bus: one class per type and version, with who sends it, who reads it, and where it goes.
 
 A type's name is literal and versioned. A released type only ever gains optional fields; any other change is a new
 type, published beside the old one.
@@ -8,39 +8,54 @@ from enum import StrEnum
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
-from contracts.fields import Contract, Seq, Timestamp
+from contracts.fields import Contract, EmailDigest, Seq, Timestamp
+from contracts.routing import COMMANDS, EVENTS, MEMBERS, REPLIES, ROOMS, Key, Service
 
 
 class Payload(Contract):
-    """The `data` of one CloudEvent."""
+    """The `data` of one CloudEvent.
+
+    A `durable` message waits in its consumers' queues for as long as it takes. Any other goes to whoever is there.
+    """
 
     type: ClassVar[str]
-    source: ClassVar[str]
+    producer: ClassVar[Service]
+    consumers: ClassVar[tuple[Service, ...]]
+    exchange: ClassVar[str]
+    key: ClassVar[Key]
+    durable: ClassVar[bool]
 
 
-# --- events: facts about users, from user_service -------------------------------------------------------------------
+# --- events: facts about users --------------------------------------------------------------------------------------
 
 
-class UserRegistered(Payload):
-    """`email_digest` is the hex HMAC-SHA256 of the canonical address under the key `email_digest_key_id` names."""
+class UserEvent(Payload):
+    producer: ClassVar[Service] = Service.USER_SERVICE
+    exchange: ClassVar[str] = EVENTS
+    key: ClassVar[Key] = Key.TYPE
+    durable: ClassVar[bool] = True
+
+
+class UserRegistered(UserEvent):
+    """`email_digest` is the HMAC-SHA256 of the canonical address under the key that `email_digest_key_id` names."""
 
     type: ClassVar[str] = "user.registered.v1"
-    source: ClassVar[str] = "/user_service"
+    consumers: ClassVar[tuple[Service, ...]] = (Service.CHAT_SERVICE, Service.BLOOM_SERVICE)
 
     user_id: UUID
     username: str
     display_name: str
-    email_digest: str
+    email_digest: EmailDigest
     email_digest_key_id: str
     version: int
     registered_at: Timestamp
 
 
-class UserProfileChanged(Payload):
+class UserProfileChanged(UserEvent):
     """`version` grows with each change of one user: a reader keeps the highest it has seen."""
 
     type: ClassVar[str] = "user.profile_changed.v1"
-    source: ClassVar[str] = "/user_service"
+    consumers: ClassVar[tuple[Service, ...]] = (Service.CHAT_SERVICE,)
 
     user_id: UUID
     username: str
@@ -48,48 +63,63 @@ class UserProfileChanged(Payload):
     version: int
 
 
-class UserDeleted(Payload):
+class UserDeleted(UserEvent):
     type: ClassVar[str] = "user.deleted.v1"
-    source: ClassVar[str] = "/user_service"
+    consumers: ClassVar[tuple[Service, ...]] = (Service.CHAT_SERVICE, Service.BLOOM_SERVICE)
 
     user_id: UUID
-    email_digest: str
+    email_digest: EmailDigest
     email_digest_key_id: str
     version: int
 
 
-class SessionRevoked(Payload):
-    """A session has ended before its time; `session_id` is None when all of the user's sessions have."""
+class SessionRevoked(UserEvent):
+    """A session has ended before its time; `session_id` is None when all of the user's sessions have.
+
+    Not durable: it is for the connections that a gateway has, and a gateway that is not there has none.
+    """
 
     type: ClassVar[str] = "session.revoked.v1"
-    source: ClassVar[str] = "/user_service"
+    consumers: ClassVar[tuple[Service, ...]] = (Service.GATEWAY_WS,)
+    durable: ClassVar[bool] = False
 
     user_id: UUID
     session_id: UUID | None
-    reason: Literal["logout", "token_reuse", "account_deleted"]
+    reason: Literal["logout", "token_reuse", "password_changed", "account_deleted"]
 
 
-class UsersWatermark(Payload):
+class UsersWatermark(UserEvent):
     """Every user event committed before `as_of` has been published before this message.
 
     `nobody` says that no account existed then: whoever hears everything from here on knows of every account.
+
+    Not durable: it is worth nothing three seconds later, the next one replaces it, and no event should wait for one to
+    be stored.
     """
 
     type: ClassVar[str] = "users.watermark.v1"
-    source: ClassVar[str] = "/user_service"
+    consumers: ClassVar[tuple[Service, ...]] = (Service.BLOOM_SERVICE,)
+    durable: ClassVar[bool] = False
 
     as_of: Timestamp
     nobody: bool = False
 
 
-# --- commands: what a user asks of a room, from the gateway to chat_service -----------------------------------------
+# --- commands: what a user asks of a room ---------------------------------------------------------------------------
 
 
-class SendMessage(Payload):
+class Command(Payload):
+    producer: ClassVar[Service] = Service.GATEWAY_WS
+    consumers: ClassVar[tuple[Service, ...]] = (Service.CHAT_SERVICE,)
+    exchange: ClassVar[str] = COMMANDS
+    key: ClassVar[Key] = Key.PARTITION
+    durable: ClassVar[bool] = True
+
+
+class SendMessage(Command):
     """`command_id` is the client's own: with one (user_id, command_id) the command takes effect at most once."""
 
     type: ClassVar[str] = "chat.send.v1"
-    source: ClassVar[str] = "/gateway_ws"
 
     command_id: UUID
     user_id: UUID
@@ -99,25 +129,33 @@ class SendMessage(Payload):
     gateway_id: str
 
 
-class MarkRead(Payload):
+class MarkRead(Command):
     """Moves the user's read mark in a room forward, never back."""
 
     type: ClassVar[str] = "chat.mark_read.v1"
-    source: ClassVar[str] = "/gateway_ws"
 
     user_id: UUID
     room_id: UUID
     seq: Seq
 
 
-# --- replies: from chat_service to the gateway that asked -----------------------------------------------------------
+# --- replies: to the gateway that asked -----------------------------------------------------------------------------
 
 
-class CommandAccepted(Payload):
+class Reply(Payload):
+    """Not durable: an answer is for a connection, and ends with it. Who has not had one sends the command again."""
+
+    producer: ClassVar[Service] = Service.CHAT_SERVICE
+    consumers: ClassVar[tuple[Service, ...]] = (Service.GATEWAY_WS,)
+    exchange: ClassVar[str] = REPLIES
+    key: ClassVar[Key] = Key.GATEWAY
+    durable: ClassVar[bool] = False
+
+
+class CommandAccepted(Reply):
     """The answer to a repeated command: the values of the entry that it made the first time."""
 
     type: ClassVar[str] = "command.accepted.v1"
-    source: ClassVar[str] = "/chat_service"
 
     command_id: UUID
     user_id: UUID
@@ -130,14 +168,14 @@ class CommandAccepted(Payload):
 class Refusal(StrEnum):
     NOT_A_MEMBER = "not_a_member"
     FORBIDDEN = "forbidden"
+    MUTED = "muted"
     NOT_FOUND = "not_found"
     TOO_LONG = "too_long"
     INVALID = "bad_frame"
 
 
-class CommandRefused(Payload):
+class CommandRefused(Reply):
     type: ClassVar[str] = "command.refused.v1"
-    source: ClassVar[str] = "/chat_service"
 
     command_id: UUID
     user_id: UUID
@@ -146,32 +184,30 @@ class CommandRefused(Payload):
     detail: str
 
 
-# --- room entries and passing news: broadcast to the gateways -------------------------------------------------------
+# --- room entries and passing news: to the gateways that listen -----------------------------------------------------
 
 
-class EntryKind(StrEnum):
-    MESSAGE_POSTED = "message.posted"
-    MEMBER_JOINED = "member.joined"
-    MEMBER_LEFT = "member.left"
-    MEMBER_REMOVED = "member.removed"
-    MEMBER_ROLE_CHANGED = "member.role_changed"
-    ROOM_UPDATED = "room.updated"
+class RoomNews(Payload):
+    """Not durable: a gateway finds out what it has missed, and fetches the entries among it."""
+
+    producer: ClassVar[Service] = Service.CHAT_SERVICE
+    consumers: ClassVar[tuple[Service, ...]] = (Service.GATEWAY_WS,)
+    exchange: ClassVar[str] = ROOMS
+    key: ClassVar[Key] = Key.SHARD
+    durable: ClassVar[bool] = False
 
 
-class RoomEntry(Payload):
+class RoomEntry(RoomNews):
     """One entry of a room's log, as committed. `command_id` is that of the command that made it, if one did.
 
-    `data` by kind: message.posted {message_id, text, reply_to}; member.joined {user_id, role, username,
-    display_name}; member.left and member.removed {user_id}; member.role_changed {user_id, role}; room.updated
-    {name, topic}, or {deleted: true} as the last entry of a deleted room.
+    `data` is by kind: see `contracts.entries`. Kinds are an open set, for which readers must be prepared.
     """
 
     type: ClassVar[str] = "room.entry.v1"
-    source: ClassVar[str] = "/chat_service"
 
     room_id: UUID
     seq: Seq
-    kind: EntryKind
+    kind: str
     actor_id: UUID
     id: UUID
     at: Timestamp
@@ -179,33 +215,33 @@ class RoomEntry(Payload):
     command_id: UUID | None = None
 
 
-class MemberAdded(Payload):
+class MemberAdded(RoomNews):
     """Tells every gateway that a user has a new room, whose shard it may not be listening to yet."""
 
     type: ClassVar[str] = "member.added.v1"
-    source: ClassVar[str] = "/chat_service"
+    exchange: ClassVar[str] = MEMBERS
+    key: ClassVar[Key] = Key.EVERYBODY
 
     room_id: UUID
     user_id: UUID
     seq: Seq
 
 
-class RoomRead(Payload):
+class RoomRead(RoomNews):
     """Passing news: a member's read mark has moved."""
 
     type: ClassVar[str] = "room.read.v1"
-    source: ClassVar[str] = "/chat_service"
 
     room_id: UUID
     user_id: UUID
     seq: Seq
 
 
-class RoomTyping(Payload):
+class RoomTyping(RoomNews):
     """Passing news: a member has begun or stopped typing."""
 
     type: ClassVar[str] = "room.typing.v1"
-    source: ClassVar[str] = "/gateway_ws"
+    producer: ClassVar[Service] = Service.GATEWAY_WS
 
     room_id: UUID
     user_id: UUID

@@ -1,42 +1,10 @@
-"""The names of exchanges, keys and durable queues: who hears what. All exchanges are direct."""
-
-import zlib
-from uuid import UUID
+"""The durable queues, and what each is bound to. Gateways have a broadcast queue each, which dies with them."""
 
 from contracts.messages import UserDeleted, UserProfileChanged, UserRegistered, UsersWatermark
-
-EVENTS = "parley.events"
-"""Facts about users. Key: the event's type."""
-
-COMMANDS = "chat.commands"
-"""Commands for chat_service. Key: the room's partition."""
-
-ROOMS = "chat.rooms"
-"""Room entries and passing news, to the gateways that listen. Key: the room's shard."""
-
-MEMBERS = "chat.members"
-"""New memberships, to every gateway. Key: `EVERYBODY`."""
-
-REPLIES = "chat.replies"
-"""Answers to commands that made no new entry. Key: the id of the gateway that asked."""
-
-EVERYBODY = "all"
-
-PARTITIONS = 16
-SHARDS = 64
+from contracts.routing import COMMANDS, EVENTS, PARTITIONS
 
 CHAT_USER_EVENTS = "chat_service.user_events"
 BLOOM_USER_EVENTS = "bloom_service.user_events"
-
-
-def partition(room_id: UUID) -> str:
-    """The partition of `chat.commands` that keeps this room's commands in order."""
-    return str(zlib.crc32(room_id.bytes) % PARTITIONS)
-
-
-def shard(room_id: UUID) -> str:
-    """The key under which this room's entries are broadcast."""
-    return str(zlib.crc32(room_id.bytes) % SHARDS)
 
 
 def command_queue(partition_key: str) -> str:
@@ -44,8 +12,6 @@ def command_queue(partition_key: str) -> str:
 
 
 COMMAND_QUEUES = tuple(command_queue(str(number)) for number in range(PARTITIONS))
-
-EXCHANGES = (EVENTS, COMMANDS, ROOMS, MEMBERS, REPLIES)
 
 QUEUES: dict[str, tuple[tuple[str, str], ...]] = {
     CHAT_USER_EVENTS: (
@@ -60,3 +26,4 @@ QUEUES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     **{command_queue(str(number)): ((COMMANDS, str(number)),) for number in range(PARTITIONS)},
 }
+"""Bindings are (exchange, key)."""

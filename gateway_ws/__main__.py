@@ -5,7 +5,8 @@ import httpx
 from common.config import load_settings
 from common.logging import configure_logging
 from common.server import serve
-from contracts.topology import EXCHANGES, QUEUES
+from contracts.routing import EXCHANGES
+from contracts.topology import QUEUES
 from gateway_ws.config import ProcessSettings
 from gateway_ws.main import NAME, create_app
 from gateway_ws.protocol import UVICORN_OPTIONS

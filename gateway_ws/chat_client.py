@@ -56,6 +56,6 @@ class ChatClient:
         try:
             response = await self._client.request(method, path, content=body, headers=headers, timeout=_TIMEOUT_S)
             response.raise_for_status()
-            return answer.model_validate_json(response.content)
+            return answer.model_validate_json(response.content, extra="ignore")
         except (httpx.HTTPError, ValidationError) as error:
             raise ChatUnavailable(type(error).__name__) from error

@@ -10,7 +10,7 @@ from common.ids import now, uuid7
 from common.tracing import current_traceparent
 from contracts.envelope import Envelope, encode
 from contracts.messages import MarkRead, SendMessage
-from contracts.topology import COMMANDS, partition
+from contracts.routing import COMMANDS, partition
 from messaging.bus import Bus, Message, PublishError
 
 _MAX_BATCH = 200
@@ -30,12 +30,12 @@ class CommandPublisher:
     def __init__(self, bus: Bus, failed: Callable[[Command], None]) -> None:
         self._bus = bus
         self._failed = failed
-        self._queues: defaultdict[str, deque[Envelope]] = defaultdict(deque)
+        self._queues: defaultdict[str, deque[Envelope[Command]]] = defaultdict(deque)
         self._flights: dict[str, asyncio.Task[None]] = {}
 
     def submit(self, command: Command) -> None:
         key = partition(command.room_id)
-        self._queues[key].append(Envelope(command, str(uuid7()), now(), current_traceparent()))
+        self._queues[key].append(Envelope(command, uuid7(), now(), current_traceparent()))
         if key not in self._flights:
             self._flights[key] = asyncio.create_task(self._fly(key))
 
@@ -52,13 +52,13 @@ class CommandPublisher:
         finally:
             del self._flights[key]
 
-    async def _publish(self, key: str, batch: list[Envelope]) -> None:
+    async def _publish(self, key: str, batch: list[Envelope[Command]]) -> None:
         body, content_type = encode(batch)
         first = batch[0]
+        message = Message(COMMANDS, key, body, first.payload.type, str(first.id), content_type)
         try:
-            await self._bus.publish([Message(COMMANDS, key, body, first.type, first.id, content_type)])
+            await self._bus.publish([message])
         except PublishError as error:
             log.warning("commands_not_published", partition=key, commands=len(batch), reason=str(error))
             for envelope in batch:
-                if isinstance(envelope.payload, SendMessage | MarkRead):
-                    self._failed(envelope.payload)
+                self._failed(envelope.payload)

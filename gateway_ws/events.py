@@ -5,15 +5,15 @@ from collections.abc import Coroutine, Sequence
 from uuid import UUID
 
 import structlog
+from prometheus_client import Counter
 
 from common.tracing import traced
-from contracts.envelope import InvalidEnvelope, decode
+from contracts.envelope import Reader
 from contracts.frames import ReadMoved, TypingChanged
 from contracts.messages import (
     CommandAccepted,
     CommandRefused,
     MemberAdded,
-    Payload,
     RoomEntry,
     RoomRead,
     RoomTyping,
@@ -31,6 +31,14 @@ from messaging.bus import Delivery
 
 _SLICE = 16
 """After so many entries of one message the sockets get their turn: a burst is not to pass anybody's bound unsent."""
+
+NOT_UNDERSTOOD = Counter("parley_gateway_not_understood", "Events on the bus that were passed over as unreadable")
+
+Heard = RoomEntry | RoomRead | RoomTyping | MemberAdded | CommandAccepted | CommandRefused | SessionRevoked
+
+_READER: Reader[Heard] = Reader(
+    RoomEntry, RoomRead, RoomTyping, MemberAdded, CommandAccepted, CommandRefused, SessionRevoked
+)
 
 log = structlog.get_logger(__name__)
 
@@ -50,11 +58,10 @@ class Events:
 
     async def __call__(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
-            try:
-                envelopes = decode(delivery.body, delivery.content_type)
-            except InvalidEnvelope as error:
-                log.warning("message_not_understood", type=delivery.type, id=delivery.id, reason=str(error))
-                continue
+            envelopes, faults = _READER.read(delivery.body, delivery.content_type)
+            if faults:
+                NOT_UNDERSTOOD.inc(len(faults))
+                log.warning("message_not_understood", type=delivery.type, id=delivery.id, reason="; ".join(faults))
             for number, envelope in enumerate(envelopes, 1):
                 with traced(envelope.traceparent):
                     self._take(envelope.payload)
@@ -77,7 +84,7 @@ class Events:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _take(self, payload: Payload) -> None:
+    def _take(self, payload: Heard) -> None:
         match payload:
             case RoomEntry():
                 self.take_entry(payload)
@@ -99,8 +106,6 @@ class Events:
                 self._pending.refused(payload)
             case SessionRevoked(user_id=user_id, session_id=session_id):
                 self._sessions.revoke(user_id, session_id)
-            case _:
-                log.warning("message_not_for_gateways", type=payload.type)
 
     def _connections(self, room_id: UUID) -> tuple[Connection, ...]:
         return tuple(listener for listener in self._hub.listeners(room_id) if isinstance(listener, Connection))

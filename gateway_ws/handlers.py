@@ -14,7 +14,7 @@ from common.tracing import current_traceparent, traced
 from contracts.envelope import Envelope, encode
 from contracts.frames import CLIENT_FRAME, CloseCode, ErrorCode, Hello, Read, Refresh, Send, Typing
 from contracts.messages import MarkRead, RoomTyping, SendMessage
-from contracts.topology import ROOMS, shard
+from contracts.routing import ROOMS, shard
 from gateway_ws.chat_client import ChatUnavailable
 from gateway_ws.commands import CommandPublisher
 from gateway_ws.connection import Connection
@@ -40,7 +40,7 @@ class BadFrame(Exception):
 def parse(text: str) -> ClientFrame:
     """Raises `BadFrame`."""
     try:
-        return CLIENT_FRAME.validate_json(text)
+        return CLIENT_FRAME.validate_json(text, extra="ignore")
     except ValidationError as error:
         fault = error.errors(include_input=False, include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in fault["loc"])
@@ -141,11 +141,13 @@ class Handlers:
         if not self._is_member(connection, frame.room_id):
             return
         news = RoomTyping(room_id=frame.room_id, user_id=connection.user_id, on=frame.on)
-        envelope = Envelope(news, str(uuid7()), now(), current_traceparent())
+        envelope = Envelope(news, uuid7(), now(), current_traceparent())
         body, content_type = encode([envelope])
         key = shard(frame.room_id)
         with suppress(PublishError):  # passing news
-            await self._bus.publish([Message(ROOMS, key, body, news.type, envelope.id, content_type, durable=False)])
+            await self._bus.publish(
+                [Message(ROOMS, key, body, news.type, str(envelope.id), content_type, durable=news.durable)]
+            )
 
     async def _refresh(self, connection: Connection, frame: Refresh) -> None:
         try:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 from uuid import UUID
 
-from contracts.messages import EntryKind, RoomEntry
+from contracts.entries import MemberLeft, MemberRemoved, RoomUpdated
+from contracts.messages import RoomEntry
 
 Reason = Literal["left", "removed", "room_deleted"]
 
@@ -175,10 +176,10 @@ class Hub:
 def _removal(entry: RoomEntry, user_id: UUID) -> Reason | None:
     """Why this entry is the last one that the user may see."""
     match entry.kind:
-        case EntryKind.MEMBER_LEFT if entry.data.get("user_id") == str(user_id):
+        case MemberLeft.kind if entry.data.get("user_id") == str(user_id):
             return "left"
-        case EntryKind.MEMBER_REMOVED if entry.data.get("user_id") == str(user_id):
+        case MemberRemoved.kind if entry.data.get("user_id") == str(user_id):
             return "removed"
-        case EntryKind.ROOM_UPDATED if entry.data.get("deleted"):
+        case RoomUpdated.kind if entry.data.get("deleted"):
             return "room_deleted"
     return None

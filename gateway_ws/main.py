@@ -13,7 +13,7 @@ from common.ids import uuid7
 from common.tokens import TokenVerifier, fetch_keys_over_http
 from contracts.frames import Limits
 from contracts.messages import SendMessage, SessionRevoked
-from contracts.topology import EVENTS, EVERYBODY, MEMBERS, REPLIES
+from contracts.routing import EVENTS, EVERYBODY, MEMBERS, REPLIES
 from gateway_ws.chat_client import ChatClient, ChatUnavailable
 from gateway_ws.commands import Command, CommandPublisher
 from gateway_ws.config import Settings

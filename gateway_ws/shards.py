@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
-from contracts.topology import ROOMS, shard
+from contracts.routing import ROOMS, shard
 from messaging.bus import Binding, Broadcast
 
 

@@ -9,7 +9,8 @@ from common.config import load_settings
 from common.folder_lock import FolderInUse, locked_folder
 from common.logging import configure_logging
 from common.server import serve
-from contracts.topology import EXCHANGES, QUEUES
+from contracts.routing import EXCHANGES
+from contracts.topology import QUEUES
 from gateway_ws.protocol import UVICORN_OPTIONS
 from messaging.bus import Topology
 from messaging.in_process import InProcessBus

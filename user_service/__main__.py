@@ -5,7 +5,8 @@ import httpx
 from common.config import load_settings
 from common.logging import configure_logging
 from common.server import serve
-from contracts.topology import EXCHANGES, QUEUES
+from contracts.routing import EXCHANGES
+from contracts.topology import QUEUES
 from messaging.bus import Topology
 from messaging.rabbitmq import RabbitMQBus
 from user_service.config import ProcessSettings

@@ -11,8 +11,8 @@ from common.database import Database
 from common.ids import now, uuid7
 from common.tracing import current_traceparent
 from contracts.envelope import Envelope, encode
-from contracts.messages import Payload, SessionRevoked, UsersWatermark
-from contracts.topology import EVENTS
+from contracts.messages import Payload, UsersWatermark
+from contracts.routing import EVENTS
 from messaging import outbox
 from messaging.bus import Bus, Message
 from user_service.models import Outbox, User
@@ -22,17 +22,11 @@ _WATERMARK_INTERVAL_S = 1.0
 
 def record(session: AsyncSession, *events: Payload) -> None:
     """Have events published, in this order, once the session's transaction is committed."""
-    # only gateways' own queues hear of a revoked session: with no gateway running there is nobody to tell
-    messages = [_message(event, durable=not isinstance(event, SessionRevoked)) for event in events]
-    outbox.add(session, Outbox, messages)
+    outbox.add(session, Outbox, [_message(event) for event in events])
 
 
 class Watermarks:
-    """Publishes how far the events have got, at most once a second. For the relay to call on an empty outbox.
-
-    Not durable: a watermark is worth nothing three seconds later, the next one replaces it, and no event should wait
-    for one to be stored.
-    """
+    """Publishes how far the events have got, at most once a second. For the relay to call on an empty outbox."""
 
     def __init__(self, database: Database, bus: Bus, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
@@ -46,11 +40,11 @@ class Watermarks:
             return
         async with self._database.read() as session:
             nobody = not await session.scalar(select(exists().where(User.id.is_not(None))))
-        await self._bus.publish([_message(UsersWatermark(as_of=as_of, nobody=nobody), durable=False)])
+        await self._bus.publish([_message(UsersWatermark(as_of=as_of, nobody=nobody))])
         self._published_at = self._clock()
 
 
-def _message(payload: Payload, *, durable: bool) -> Message:
-    event_id = str(uuid7())
+def _message(payload: Payload) -> Message:
+    event_id = uuid7()
     body, content_type = encode([Envelope(payload, event_id, now(), current_traceparent())])
-    return Message(EVENTS, payload.type, body, payload.type, event_id, content_type, durable=durable)
+    return Message(EVENTS, payload.type, body, payload.type, str(event_id), content_type, durable=payload.durable)

@@ -6,8 +6,9 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.models import Member, Room
-from chat_service.rules import Action, Role, refusal
+from chat_service.rules import Action, refusal
 from common.errors import Forbidden, NotFound
+from contracts.fields import Role
 from contracts.internal_http import RoomView
 from contracts.messages import Refusal
 

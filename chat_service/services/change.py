@@ -1,6 +1,5 @@
 """A change of one room that comes by HTTP or from an event: its entries leave through the outbox."""
 
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import case, select
@@ -8,11 +7,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.events import record, record_member_added
 from chat_service.models import Member, Room, User
-from chat_service.rules import Action, Role, refusal
+from chat_service.rules import Action, refusal
 from chat_service.services.access import refuse, role_of
 from chat_service.services.log import append, lock_room, store
 from common.ids import now
-from contracts.messages import EntryKind, MemberAdded
+from contracts.entries import EntryData, MemberJoined, MemberLeft, MemberRemoved, MemberRoleChanged
+from contracts.fields import Role
+from contracts.messages import MemberAdded
 
 
 class RoomChange:
@@ -37,17 +38,17 @@ class RoomChange:
         """Raises 403 if the actor may not do that."""
         refuse(refusal(action, self.room.kind, role_of(self.member)), action)
 
-    async def append(self, kind: EntryKind, data: dict[str, Any]) -> int:
+    async def append(self, data: EntryData) -> int:
         """Add an entry to the log; returns its seq."""
-        entry = append(self.room, kind, self._actor_id, data)
+        entry = append(self.room, self._actor_id, data)
         await store(self._session, [entry])
         record(self._session, entry)
         return entry.seq
 
     async def admit(self, user: User, role: Role) -> Member:
         """Make somebody a member. What was said before counts as read."""
-        names = {"username": user.username, "display_name": user.display_name}
-        seq = await self.append(EntryKind.MEMBER_JOINED, {"user_id": str(user.id), "role": role, **names})
+        joined = MemberJoined(user_id=user.id, role=role, username=user.username, display_name=user.display_name)
+        seq = await self.append(joined)
         record_member_added(self._session, MemberAdded(room_id=self.room.id, user_id=user.id, seq=seq))
         member = Member(
             room_id=self.room.id,
@@ -62,15 +63,15 @@ class RoomChange:
         return member
 
     async def appoint(self, member: Member, role: Role) -> None:
-        await self.append(EntryKind.MEMBER_ROLE_CHANGED, {"user_id": str(member.user_id), "role": role})
+        await self.append(MemberRoleChanged(user_id=member.user_id, role=role))
         member.role = role
 
-    async def dismiss(self, member: Member, kind: EntryKind) -> None:
-        """End a membership, by `member.left` or `member.removed`.
+    async def dismiss(self, member: Member, end: type[MemberLeft | MemberRemoved]) -> None:
+        """End a membership.
 
         An owner is succeeded by the admin who has been a member for longest, or else by the member who has.
         """
-        await self.append(kind, {"user_id": str(member.user_id)})
+        await self.append(end(user_id=member.user_id))
         await self._session.delete(member)
         self.room.member_count -= 1
         if member.role == "owner" and (heir := await self._heir(member)) is not None:

@@ -8,7 +8,6 @@ import logging
 import time
 from collections import Counter as CounterOf
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -19,7 +18,7 @@ from chat_service.services.conflicts import again_on_conflict
 from chat_service.services.posting import Command, Moved, Outcome, Posted, Refused, Repeated, apply
 from common.database import Database, DatabaseUnavailable
 from common.tracing import traced
-from contracts.envelope import InvalidEnvelope, decode
+from contracts.envelope import Envelope, Reader
 from contracts.messages import CommandAccepted, CommandRefused, MarkRead, Refusal, RoomEntry, RoomRead, SendMessage
 from messaging.bus import Bus, Delivery, Message, PublishError, TryAgain
 
@@ -35,18 +34,16 @@ _MAX_BATCH = 1000
 _DETAILS = {
     Refusal.NOT_A_MEMBER: "You are not a member of such a room.",
     Refusal.FORBIDDEN: "You may not do that.",
+    Refusal.MUTED: "You are muted in this room.",
     Refusal.NOT_FOUND: "The message that this replies to is not in the room.",
     Refusal.TOO_LONG: "The text is too long.",
     Refusal.INVALID: "The text is empty or holds a NUL character.",
 }
 
+_READER: Reader[Command] = Reader(SendMessage, MarkRead)
+_Received = Envelope[Command]
+
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Received:
-    command: Command
-    traceparent: str
 
 
 class CommandHandler:
@@ -55,16 +52,22 @@ class CommandHandler:
         self._bus = bus
 
     async def handle(self, deliveries: Sequence[Delivery]) -> None:
-        """The handler of a partition's queue. A body that is no command is rejected.
+        """The handler of a partition's queue. A body in which anything is no command is rejected, and the rest of it
+        carried out.
 
         Raises `TryAgain` while the database or the broker is away.
         """
-        received = [one for delivery in deliveries for one in _read(delivery)]
+        received: list[_Received] = []
+        for delivery in deliveries:
+            envelopes, faults = _READER.read(delivery.body, delivery.content_type)
+            received += envelopes
+            if faults:
+                delivery.reject("; ".join(faults))
         for start in range(0, len(received), _MAX_BATCH):
             batch = received[start : start + _MAX_BATCH]
             started = time.perf_counter()
             try:
-                outcomes = await again_on_conflict(partial(self._commit, [one.command for one in batch]))
+                outcomes = await again_on_conflict(partial(self._commit, [one.payload for one in batch]))
                 await self._bus.publish(_messages(batch, outcomes))
             except (DatabaseUnavailable, PublishError) as error:
                 raise TryAgain(str(error)) from error
@@ -77,19 +80,6 @@ class CommandHandler:
         return outcomes
 
 
-def _read(delivery: Delivery) -> list[_Received]:
-    received = []
-    try:
-        for envelope in decode(delivery.body, delivery.content_type):
-            if not isinstance(envelope.payload, SendMessage | MarkRead):
-                raise InvalidEnvelope(f"{envelope.type} is not a command")
-            received.append(_Received(envelope.payload, envelope.traceparent))
-    except InvalidEnvelope as error:
-        delivery.reject(str(error))
-        return []
-    return received
-
-
 def _messages(batch: Sequence[_Received], outcomes: Sequence[Outcome]) -> list[Message]:
     """Answers come first: the repeat of a command is then answered as one, not by the sight of its entry."""
     pairs = list(zip(batch, outcomes, strict=True))
@@ -100,7 +90,7 @@ def _answers(
     pairs: Sequence[tuple[_Received, Outcome]],
 ) -> Iterator[tuple[str, CommandAccepted | CommandRefused, str]]:
     for received, outcome in pairs:
-        match received.command, outcome:
+        match received.payload, outcome:
             case SendMessage() as send, Repeated(entry):
                 yield send.gateway_id, _accepted(send, entry), received.traceparent
             case SendMessage() as send, Refused(code):
@@ -113,7 +103,7 @@ def _said(pairs: Sequence[tuple[_Received, Outcome]]) -> Iterator[tuple[RoomEntr
             case Posted(entry) | Repeated(entry):
                 yield entry, received.traceparent
             case Moved(seq):
-                command = received.command
+                command = received.payload
                 yield RoomRead(room_id=command.room_id, user_id=command.user_id, seq=seq), received.traceparent
 
 
@@ -146,9 +136,9 @@ def _observe(batch: Sequence[_Received], outcomes: Sequence[Outcome], seconds: f
             with traced(received.traceparent):
                 log.debug(
                     "command_handled",
-                    type=received.command.type,
-                    room_id=str(received.command.room_id),
-                    user_id=str(received.command.user_id),
+                    type=received.payload.type,
+                    room_id=str(received.payload.room_id),
+                    user_id=str(received.payload.user_id),
                     outcome=_name(outcome),
                 )
 

@@ -1,16 +1,18 @@
 """A room's log. Here alone entries are made, and their seq allotted."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import JSON, BigInteger, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.models import Entry, Room
 from chat_service.services.access import UnknownRoom
 from common.ids import now, uuid7
-from contracts.messages import EntryKind, RoomEntry
+from contracts.entries import EntryData, MessagePosted
+from contracts.messages import RoomEntry
+
+_CHUNK = 1_000
 
 
 async def lock_rooms(session: AsyncSession, room_ids: Collection[UUID]) -> dict[UUID, Room]:
@@ -32,9 +34,8 @@ async def lock_room(session: AsyncSession, room_id: UUID) -> Room:
 
 def append(
     room: Room,
-    kind: EntryKind,
     actor_id: UUID,
-    data: dict[str, Any],
+    data: EntryData,
     *,
     id: UUID | None = None,
     command_id: UUID | None = None,
@@ -45,13 +46,29 @@ def append(
     return RoomEntry(
         room_id=room.id,
         seq=room.head,
-        kind=kind,
+        kind=data.kind,
         actor_id=actor_id,
         id=id or uuid7(),
         at=now(),
-        data=data,
+        data=data.model_dump(mode="json"),
         command_id=command_id,
     )
+
+
+async def erase_texts(session: AsyncSession, room_id: UUID) -> None:
+    """Take out of a room's log what was said in it."""
+    posted = select(Entry.seq, Entry.data).where(Entry.room_id == room_id, Entry.kind == MessagePosted.kind)
+    erase = (
+        update(Entry)
+        .where(Entry.room_id == room_id, Entry.seq == bindparam("at_seq", type_=BigInteger()))
+        .values(data=bindparam("without_text", type_=JSON()))
+    )
+    connection = await session.connection()
+    after = 0
+    while found := (await session.execute(posted.where(Entry.seq > after).order_by(Entry.seq).limit(_CHUNK))).all():
+        rows = [{"at_seq": seq, "without_text": {**data, "text": None}} for seq, data in found]
+        await connection.execute(erase, rows)
+        after = found[-1].seq
 
 
 async def store(session: AsyncSession, entries: Sequence[RoomEntry]) -> None:

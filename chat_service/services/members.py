@@ -6,15 +6,16 @@ from uuid import UUID
 from sqlalchemy import select
 
 from chat_service.models import Member, User
-from chat_service.rules import Action, Role, joining_role, refusal_of_removal, refusal_of_role
+from chat_service.rules import Action, joining_role, refusal_of_removal, refusal_of_role
 from chat_service.services.access import NotAMember, refuse, role_of, room_view, see_room
 from chat_service.services.change import RoomChange
 from chat_service.services.users import UnknownUser, Users, keep, keep_actor
 from common.database import Database
 from common.errors import NotFound
 from common.tokens import Claims
+from contracts.entries import MemberLeft, MemberRemoved
+from contracts.fields import Role
 from contracts.internal_http import RoomView
-from contracts.messages import EntryKind
 
 
 class Members:
@@ -60,7 +61,7 @@ class Members:
             if change.member is None:
                 raise NotAMember
             change.require(Action.LEAVE)
-            await change.dismiss(change.member, EntryKind.MEMBER_LEFT)
+            await change.dismiss(change.member, MemberLeft)
             await session.commit()
         self._committed()
 
@@ -98,6 +99,6 @@ class Members:
                 raise NotFound("There is no such member.")
             refused = refusal_of_removal(change.room.kind, role_of(change.member), member.role)
             refuse(refused, "remove this member")
-            await change.dismiss(member, EntryKind.MEMBER_REMOVED)
+            await change.dismiss(member, MemberRemoved)
             await session.commit()
         self._committed()

@@ -9,11 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.events import room_entry
 from chat_service.models import Entry, Member, Message, Room
-from chat_service.rules import Action, Role, refusal, refusal_of_text
+from chat_service.rules import Action, refusal, refusal_of_text
 from chat_service.services.log import append, lock_rooms, store
 from chat_service.services.rows import rows
 from common.ids import uuid7
-from contracts.messages import EntryKind, MarkRead, Refusal, RoomEntry, SendMessage
+from contracts.entries import MessagePosted
+from contracts.fields import Role
+from contracts.messages import MarkRead, Refusal, RoomEntry, SendMessage
 
 Command = SendMessage | MarkRead
 
@@ -134,13 +136,9 @@ class _Batch:
 
 def _post(room: Room, send: SendMessage) -> RoomEntry:
     message_id = uuid7()
-    data = {
-        "message_id": str(message_id),
-        "text": send.text,
-        "reply_to": None if send.reply_to is None else str(send.reply_to),
-    }
+    posted = MessagePosted(message_id=message_id, text=send.text, reply_to=send.reply_to)
     room.message_count += 1
-    return append(room, EntryKind.MESSAGE_POSTED, send.user_id, data, id=message_id, command_id=send.command_id)
+    return append(room, send.user_id, posted, id=message_id, command_id=send.command_id)
 
 
 async def _members(session: AsyncSession, keys: set[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], _Member]:

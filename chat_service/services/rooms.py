@@ -6,20 +6,22 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, update
+from sqlalchemy import Select, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chat_service.models import Entry, Member, Message, Room
-from chat_service.rules import Action, Kind, direct_key
+from chat_service.models import Member, Message, Room
+from chat_service.rules import Action, direct_key
 from chat_service.services.access import room_view, see_room, with_membership
 from chat_service.services.change import RoomChange
 from chat_service.services.conflicts import again_on_conflict
+from chat_service.services.log import erase_texts
 from chat_service.services.users import AccountGone, UnknownUser, Users, keep, keep_actor
 from common.database import Database
 from common.ids import now, uuid7
 from common.tokens import Claims
+from contracts.entries import RoomUpdated
+from contracts.fields import RoomKind
 from contracts.internal_http import RoomView
-from contracts.messages import EntryKind
 
 Page = tuple[list[RoomView], UUID | None]
 """Rooms, newest first, and what to give as `before` for those that follow, if any do."""
@@ -33,7 +35,7 @@ class Rooms:
         self._users = users
         self._committed = committed
 
-    async def create(self, actor: Claims, kind: Kind, name: str, topic: str | None) -> RoomView:
+    async def create(self, actor: Claims, kind: RoomKind, name: str, topic: str | None) -> RoomView:
         """Make a room that the actor owns. Raises `AccountGone`."""
         await self._users.introduce(actor)
         async with self._database.write() as session:
@@ -104,7 +106,7 @@ class Rooms:
             name, topic = changes.get("name", room.name), changes.get("topic", room.topic)
             if (name, topic) != (room.name, room.topic):
                 room.name, room.name_canonical, room.topic = name, canonical(name), topic
-                await change.append(EntryKind.ROOM_UPDATED, {"name": name, "topic": topic})
+                await change.append(RoomUpdated(name=name, topic=topic, deleted=False))
                 await session.commit()
         self._committed()
         return room_view(room, change.member)
@@ -117,18 +119,18 @@ class Rooms:
         async with self._database.write() as session:
             change = await RoomChange.begin(session, room_id, user_id)
             change.require(Action.DELETE)
-            said = (Entry.room_id == room_id) & (Entry.kind == EntryKind.MESSAGE_POSTED)
-            await session.execute(update(Entry).where(said).values(data={}))
+            await erase_texts(session, room_id)
             await session.execute(delete(Message).where(Message.room_id == room_id))
             await session.execute(delete(Member).where(Member.room_id == room_id))
-            await change.append(EntryKind.ROOM_UPDATED, {"deleted": True})
-            change.room.member_count = change.room.message_count = 0
-            change.room.deleted_at = now()
+            room = change.room
+            await change.append(RoomUpdated(name=room.name, topic=room.topic, deleted=True))
+            room.member_count = room.message_count = 0
+            room.deleted_at = now()
             await session.commit()
         self._committed()
 
 
-async def _add_room(session: AsyncSession, kind: Kind, **columns: str | None) -> Room:
+async def _add_room(session: AsyncSession, kind: RoomKind, **columns: str | None) -> Room:
     room = Room(id=uuid7(), kind=kind, head=0, message_count=0, member_count=0, created_at=now(), **columns)
     session.add(room)
     await session.flush()

@@ -4,7 +4,6 @@ Events may come late, twice, or in any order: of two about one user, the one wit
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
@@ -16,20 +15,17 @@ from chat_service.services.log import lock_rooms
 from chat_service.services.users import remember
 from common.database import Database, DatabaseUnavailable
 from common.tracing import traced
-from contracts.envelope import InvalidEnvelope, decode
+from contracts.entries import MemberLeft
+from contracts.envelope import Envelope, Reader
 from contracts.internal_http import UserView
-from contracts.messages import EntryKind, UserDeleted, UserProfileChanged, UserRegistered
+from contracts.messages import UserDeleted, UserProfileChanged, UserRegistered
 from messaging.bus import Delivery, TryAgain
 
 UserEvent = UserRegistered | UserProfileChanged | UserDeleted
 
+_READER: Reader[UserEvent] = Reader(UserRegistered, UserProfileChanged, UserDeleted)
+
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Received:
-    event: UserEvent
-    traceparent: str
 
 
 class UserEventHandler:
@@ -40,21 +36,28 @@ class UserEventHandler:
         self._committed = committed
 
     async def handle(self, deliveries: Sequence[Delivery]) -> None:
-        """The handler of the queue. A body that is no user event is rejected. Raises `TryAgain` while the database is
-        away."""
-        received = [one for delivery in deliveries for one in _read(delivery)]
-        newest = {one.event.user_id: one for one in sorted(received, key=lambda one: one.event.version)}
+        """The handler of the queue. A body in which anything is no user event is rejected, and the rest of it heeded.
+
+        Raises `TryAgain` while the database is away.
+        """
+        received: list[Envelope[UserEvent]] = []
+        for delivery in deliveries:
+            envelopes, faults = _READER.read(delivery.body, delivery.content_type)
+            received += envelopes
+            if faults:
+                delivery.reject("; ".join(faults))
+        newest = {one.payload.user_id: one for one in sorted(received, key=lambda one: one.payload.version)}
         try:
-            await self._remember([one.event for one in newest.values()])
+            await self._remember([one.payload for one in newest.values()])
             for one in newest.values():
-                if isinstance(one.event, UserDeleted):
+                if isinstance(one.payload, UserDeleted):
                     with traced(one.traceparent):
-                        await self._end_memberships(one.event.user_id)
+                        await self._end_memberships(one.payload.user_id)
         except DatabaseUnavailable as error:
             raise TryAgain(str(error)) from error
         for one in received:
             with traced(one.traceparent):
-                log.info("user_event_handled", type=one.event.type, user_id=str(one.event.user_id))
+                log.info("user_event_handled", type=one.payload.type, user_id=str(one.payload.user_id))
 
     async def _remember(self, events: Sequence[UserEvent]) -> None:
         deleted = {event.user_id for event in events if isinstance(event, UserDeleted)}
@@ -70,22 +73,9 @@ class UserEventHandler:
             # once more, now that nobody else can change them
             for member in await session.scalars(of_user.execution_options(populate_existing=True)):
                 change = RoomChange(session, rooms[member.room_id], user_id, member)
-                await change.dismiss(member, EntryKind.MEMBER_LEFT)
+                await change.dismiss(member, MemberLeft)
             await session.commit()
         self._committed()
-
-
-def _read(delivery: Delivery) -> list[_Received]:
-    received = []
-    try:
-        for envelope in decode(delivery.body, delivery.content_type):
-            if not isinstance(envelope.payload, UserEvent):
-                raise InvalidEnvelope(f"{envelope.type} is not an event of a user's account")
-            received.append(_Received(envelope.payload, envelope.traceparent))
-    except InvalidEnvelope as error:
-        delivery.reject(str(error))
-        return []
-    return received
 
 
 def _view(event: UserEvent) -> UserView:

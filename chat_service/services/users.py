@@ -75,7 +75,7 @@ class Users:
             if answer.status_code == httpx.codes.NOT_FOUND:
                 raise UnknownUser
             answer.raise_for_status()
-            return UserView.model_validate_json(answer.content)
+            return UserView.model_validate_json(answer.content, extra="ignore")
         except (httpx.HTTPError, TimeoutError, ValueError) as error:
             raise Unavailable("The user can't be looked up at the moment. Try again.") from error
 

@@ -51,7 +51,7 @@ class EmailFilter:
                     },
                 )
             response.raise_for_status()
-            [answer] = EmailAnswer.model_validate_json(response.content).might_exist
+            [answer] = EmailAnswer.model_validate_json(response.content, extra="ignore").might_exist
         except (httpx.HTTPError, TimeoutError, ValidationError, ValueError) as error:
             self._breaker.failed()
             raise FilterUnavailable(type(error).__name__) from error

@@ -1,0 +1,76 @@
+"""What the entries of a room's log say: the `data` of one, by its kind.
+
+chat_service writes entries from these models alone. New kinds may come at any time: a reader passes on, or passes
+over, a kind that it does not know.
+"""
+
+from typing import ClassVar
+from uuid import UUID
+
+from contracts.fields import Contract, Role
+
+
+class EntryData(Contract):
+    kind: ClassVar[str]
+
+
+class MessagePosted(EntryData):
+    """`text` is None once it has been deleted. `reply_to` is the id of another message of the room."""
+
+    kind: ClassVar[str] = "message.posted"
+
+    message_id: UUID
+    text: str | None
+    reply_to: UUID | None
+
+
+class MemberJoined(EntryData):
+    """The names are those of the moment."""
+
+    kind: ClassVar[str] = "member.joined"
+
+    user_id: UUID
+    role: Role
+    username: str
+    display_name: str
+
+
+class MemberLeft(EntryData):
+    kind: ClassVar[str] = "member.left"
+
+    user_id: UUID
+
+
+class MemberRemoved(EntryData):
+    """By somebody else, who is the entry's actor."""
+
+    kind: ClassVar[str] = "member.removed"
+
+    user_id: UUID
+
+
+class MemberRoleChanged(EntryData):
+    kind: ClassVar[str] = "member.role_changed"
+
+    user_id: UUID
+    role: Role
+
+
+class RoomUpdated(EntryData):
+    """The room's name and topic from here on. With `deleted`, the last entry of a room that is no more."""
+
+    kind: ClassVar[str] = "room.updated"
+
+    name: str | None
+    topic: str | None
+    deleted: bool
+
+
+ENTRIES: tuple[type[EntryData], ...] = (
+    MessagePosted,
+    MemberJoined,
+    MemberLeft,
+    MemberRemoved,
+    MemberRoleChanged,
+    RoomUpdated,
+)
