@@ -19,7 +19,8 @@ from common.ids import now, uuid7
 from common.tracing import new_traceparent
 from contracts.envelope import Envelope, encode
 from contracts.messages import Payload, UserDeleted, UserRegistered, UsersWatermark
-from contracts.topology import BLOOM_USER_EVENTS, EVENTS, EXCHANGES, QUEUES
+from contracts.routing import EVENTS, EXCHANGES
+from contracts.topology import BLOOM_USER_EVENTS, QUEUES
 from messaging.bus import Binding, Bus, Message, PublishError, Topology
 from messaging.in_process import InProcessBus
 from tests.support.bus import Recorder
@@ -56,9 +57,9 @@ def deleted(digest: str) -> UserDeleted:
 def message(*payloads: Payload, durable: bool = True) -> Message:
     """One message with these payloads of one type, in the batch format if they are several."""
     event_type = payloads[0].type
-    envelopes = [Envelope(payload, str(uuid7()), now(), new_traceparent()) for payload in payloads]
+    envelopes = [Envelope(payload, uuid7(), now(), new_traceparent()) for payload in payloads]
     body, content_type = encode(envelopes)
-    return Message(EVENTS, event_type, body, event_type, envelopes[-1].id, content_type, durable=durable)
+    return Message(EVENTS, event_type, body, event_type, str(envelopes[-1].id), content_type, durable=durable)
 
 
 class Users:

@@ -17,26 +17,15 @@ from chat_service.config import Settings
 from chat_service.main import create_app
 from common.ids import now, uuid7
 from common.tracing import new_traceparent
-from contracts.envelope import Envelope, decode, encode
+from contracts.envelope import Envelope, encode
 from contracts.internal_http import UserView
 from contracts.messages import MarkRead, Payload, SendMessage
-from contracts.topology import (
-    CHAT_USER_EVENTS,
-    COMMAND_QUEUES,
-    COMMANDS,
-    EVENTS,
-    EVERYBODY,
-    EXCHANGES,
-    MEMBERS,
-    QUEUES,
-    REPLIES,
-    ROOMS,
-    SHARDS,
-    partition,
-)
+from contracts.routing import COMMANDS, EVENTS, EVERYBODY, EXCHANGES, MEMBERS, REPLIES, ROOMS, SHARDS, partition
+from contracts.topology import CHAT_USER_EVENTS, COMMAND_QUEUES, QUEUES
 from messaging.bus import Binding, Bus, Delivery, Message, Topology
 from messaging.in_process import InProcessBus
 from tests.support.client import Account, User
+from tests.support.envelopes import opened
 from tests.support.eventually import eventually
 from tests.support.shapes import Json
 from tests.support.tokens import TokenIssuer
@@ -108,8 +97,8 @@ def mark(room: Json, user: User, seq: int) -> MarkRead:
     return MarkRead(user_id=UUID(user.id), room_id=UUID(room["id"]), seq=seq)
 
 
-def enveloped(payload: Payload, traceparent: str | None = None) -> Envelope:
-    return Envelope(payload, str(uuid7()), now(), traceparent or new_traceparent())
+def enveloped(payload: Payload, traceparent: str | None = None) -> Envelope[Payload]:
+    return Envelope(payload, uuid7(), now(), traceparent or new_traceparent())
 
 
 def command_message(*commands: SendMessage | MarkRead) -> Message:
@@ -161,8 +150,8 @@ class ChatService:
         pass
 
     @property
-    def published(self) -> list[Envelope]:
-        return [one for delivery in self.deliveries for one in decode(delivery.body, delivery.content_type)]
+    def published(self) -> list[Envelope[Payload]]:
+        return [one for delivery in self.deliveries for one in opened(delivery.body, delivery.content_type)]
 
     def heard(self, payload_type: type[AnyPayload]) -> list[AnyPayload]:
         return [envelope.payload for envelope in self.published if isinstance(envelope.payload, payload_type)]

@@ -15,12 +15,12 @@ from pydantic import SecretStr
 
 from common.ids import now, uuid7
 from common.tracing import new_traceparent
-from contracts.envelope import Envelope, decode, encode
+from contracts.entries import EntryData, MemberJoined, MemberRemoved, MessagePosted
+from contracts.envelope import Envelope, encode
 from contracts.internal_http import CatchUp, CatchUpRequest, Entries, EntriesRequest, RoomIds, RoomView
 from contracts.messages import (
     CommandAccepted,
     CommandRefused,
-    EntryKind,
     MarkRead,
     MemberAdded,
     Payload,
@@ -31,7 +31,8 @@ from contracts.messages import (
     SendMessage,
     SessionRevoked,
 )
-from contracts.topology import COMMAND_QUEUES, EVENTS, EVERYBODY, EXCHANGES, MEMBERS, QUEUES, REPLIES, ROOMS, shard
+from contracts.routing import EVENTS, EVERYBODY, EXCHANGES, MEMBERS, REPLIES, ROOMS, shard
+from contracts.topology import COMMAND_QUEUES, QUEUES
 from gateway_ws.config import Settings
 from gateway_ws.main import create_app
 from gateway_ws.protocol import UVICORN_OPTIONS
@@ -39,6 +40,7 @@ from gateway_ws.router import Gateway
 from messaging.bus import Delivery, Message, Topology
 from messaging.in_process import InProcessBroker, InProcessBus
 from tests.support.client import Socket, open_socket
+from tests.support.envelopes import opened
 from tests.support.eventually import eventually
 from tests.support.shapes import Json
 from tests.support.tokens import TokenIssuer
@@ -112,8 +114,8 @@ class ChatStandIn:
     ) -> RoomEntry:
         """A message, in the log but not broadcast."""
         message_id = uuid7()
-        data = {"message_id": str(message_id), "text": text, "reply_to": None}
-        return self._append(room, EntryKind.MESSAGE_POSTED, data, actor_id, message_id, command_id)
+        posted = MessagePosted(message_id=message_id, text=text, reply_to=None)
+        return self._append(room, posted, actor_id, message_id, command_id)
 
     async def post(self, room: Room, text: str = "hello") -> RoomEntry:
         entry = self.commit(room, text)
@@ -122,19 +124,17 @@ class ChatStandIn:
 
     def add(self, room: Room, user_id: UUID) -> tuple[RoomEntry, MemberAdded]:
         room.members.add(user_id)
-        data = {"user_id": str(user_id), "role": "member", "username": "u", "display_name": "U"}
-        entry = self._append(room, EntryKind.MEMBER_JOINED, data)
+        entry = self._append(room, MemberJoined(user_id=user_id, role="member", username="u", display_name="U"))
         return entry, MemberAdded(room_id=room.id, user_id=user_id, seq=entry.seq)
 
     def remove(self, room: Room, user_id: UUID) -> RoomEntry:
         room.members.discard(user_id)
-        return self._append(room, EntryKind.MEMBER_REMOVED, {"user_id": str(user_id)})
+        return self._append(room, MemberRemoved(user_id=user_id))
 
     def _append(
         self,
         room: Room,
-        kind: EntryKind,
-        data: dict[str, Any],
+        data: EntryData,
         actor_id: UUID | None = None,
         id: UUID | None = None,
         command_id: UUID | None = None,
@@ -142,11 +142,11 @@ class ChatStandIn:
         entry = RoomEntry(
             room_id=room.id,
             seq=room.head + 1,
-            kind=kind,
+            kind=data.kind,
             actor_id=actor_id or uuid4(),
             id=id or uuid7(),
             at=now(),
-            data=data,
+            data=data.model_dump(mode="json"),
             command_id=command_id,
         )
         room.log.append(entry)
@@ -170,7 +170,7 @@ class ChatStandIn:
         await self.publish(EVENTS, revoked.type, revoked)
 
     async def publish(self, exchange: str, key: str, *payloads: Payload) -> None:
-        body, content_type = encode([Envelope(one, str(uuid7()), now(), new_traceparent()) for one in payloads])
+        body, content_type = encode([Envelope(one, uuid7(), now(), new_traceparent()) for one in payloads])
         await self.bus.publish(
             [Message(exchange, key, body, payloads[0].type, str(uuid7()), content_type, durable=False)]
         )
@@ -179,7 +179,7 @@ class ChatStandIn:
         if self.stuck_partition in (None, deliveries[0].key):
             await self.answering.wait()
         for delivery in deliveries:
-            commands = [envelope.payload for envelope in decode(delivery.body, delivery.content_type)]
+            commands = [envelope.payload for envelope in opened(delivery.body, delivery.content_type)]
             self.batches.append(len(commands))
             said: list[RoomEntry | RoomRead] = []
             for command in commands:

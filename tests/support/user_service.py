@@ -17,12 +17,13 @@ from pydantic import SecretStr
 from sqlalchemy import Table, select
 
 from common.database import Database
-from contracts.envelope import Envelope, decode
+from contracts.envelope import Envelope
 from contracts.internal_http import EmailAnswer, EmailCheck
 from contracts.messages import Payload, SessionRevoked, UserDeleted, UserProfileChanged, UserRegistered, UsersWatermark
-from contracts.topology import EVENTS, EXCHANGES
+from contracts.routing import EVENTS, EXCHANGES
 from messaging.bus import Binding, Bus, Delivery, Topology
 from messaging.in_process import InProcessBus
+from tests.support.envelopes import opened
 from tests.support.eventually import eventually
 from user_service.config import Settings
 from user_service.main import create_app
@@ -74,13 +75,13 @@ class UserService:
         self.bus = bus
         self.bloom = bloom
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://user_service")
-        self.published: list[Envelope] = []
+        self.published: list[Envelope[Payload]] = []
         bus.consume(_LISTENER, self._listen)
 
     async def _listen(self, batch: Sequence[Delivery]) -> None:
         for delivery in batch:
             assert delivery.key == delivery.type
-            self.published += decode(delivery.body, delivery.content_type)
+            self.published += opened(delivery.body, delivery.content_type)
 
     def heard(self, payload_type: type[AnyPayload]) -> list[AnyPayload]:
         return [envelope.payload for envelope in self.published if isinstance(envelope.payload, payload_type)]

@@ -11,18 +11,18 @@ from chat_service.services.posting import apply
 from common.database import Database
 from common.ids import uuid7
 from common.tracing import new_traceparent
+from contracts.entries import MessagePosted
 from contracts.envelope import encode
 from contracts.messages import (
     CommandAccepted,
     CommandRefused,
-    EntryKind,
     Refusal,
     RoomEntry,
     RoomRead,
     RoomTyping,
     SendMessage,
 )
-from contracts.topology import COMMANDS, partition
+from contracts.routing import COMMANDS, partition
 from messaging.bus import Message, TryAgain
 from messaging.in_process import InProcessBus
 from tests.support.chat_service import (
@@ -39,7 +39,7 @@ from tests.support.shapes import Json, ok
 
 
 def posts(service: ChatService) -> list[RoomEntry]:
-    return [entry for entry in service.heard(RoomEntry) if entry.kind is EntryKind.MESSAGE_POSTED]
+    return [entry for entry in service.heard(RoomEntry) if entry.kind == MessagePosted.kind]
 
 
 class TestSending:
@@ -149,7 +149,7 @@ class TestRepeats:
 
         await service.command(command)
 
-        assert [one.type for one in service.published][-2:] == [CommandAccepted.type, RoomEntry.type]
+        assert [one.payload.type for one in service.published][-2:] == [CommandAccepted.type, RoomEntry.type]
 
     async def test_within_one_batch_take_effect_once(self, service: ChatService, room: Json, alice: User) -> None:
         command = send(room, alice, "once")

@@ -195,9 +195,9 @@ class TestUpdates:
             ("Weather", None),
         ]
         assert (await entries(alice, room))[-3:] == [
-            ("room.updated", {"name": room["name"], "topic": "Rain"}),
-            ("room.updated", {"name": "Weather", "topic": "Rain"}),
-            ("room.updated", {"name": "Weather", "topic": None}),
+            ("room.updated", {"name": room["name"], "topic": "Rain", "deleted": False}),
+            ("room.updated", {"name": "Weather", "topic": "Rain", "deleted": False}),
+            ("room.updated", {"name": "Weather", "topic": None, "deleted": False}),
         ]
 
     async def test_that_change_nothing_leave_no_entry(self, room: Json, alice: User) -> None:

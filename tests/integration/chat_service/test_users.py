@@ -9,8 +9,9 @@ from chat_service.services.change import RoomChange
 from chat_service.services.users import keep
 from common.database import Database
 from common.ids import now, uuid7
+from contracts.entries import MemberLeft
 from contracts.internal_http import UserView
-from contracts.messages import EntryKind, RoomEntry, SessionRevoked, UserDeleted, UserProfileChanged, UserRegistered
+from contracts.messages import RoomEntry, SessionRevoked, UserDeleted, UserProfileChanged, UserRegistered
 from tests.support.chat_service import SERVICE_TOKEN, ChatService, event_message, send
 from tests.support.client import User
 from tests.support.shapes import Json, ok, problem
@@ -106,7 +107,7 @@ class TestDeletion:
         await service.user_event(deleted(bob))
 
         entries = await service.hear(RoomEntry, 2 + 2 + 1 + 3)
-        ends = {str(entry.room_id): entry for entry in entries if entry.kind is EntryKind.MEMBER_LEFT}
+        ends = {str(entry.room_id): entry for entry in entries if entry.kind == MemberLeft.kind}
         assert ends.keys() == {room["id"], direct["id"], own["id"]}
         assert {(str(entry.actor_id), entry.data["user_id"]) for entry in ends.values()} == {(bob.id, bob.id)}
         assert (await alice.room(room["id"]))["member_count"] == 1

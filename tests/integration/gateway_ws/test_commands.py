@@ -6,7 +6,7 @@ import pytest
 
 from contracts.frames import Limits
 from contracts.messages import Refusal
-from contracts.topology import partition
+from contracts.routing import partition
 from tests.support.client import Socket, new_command_id
 from tests.support.eventually import eventually
 from tests.support.gateway_ws import GatewayServer, running_gateway

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from common.ids import now
-from contracts.envelope import decode
 from contracts.messages import UserRegistered
 from tests.support.client import User, new_credentials
+from tests.support.envelopes import opened
 from tests.support.shapes import assert_time, assert_uuid7, invalid_request, ok, problem
 from tests.support.user_service import UserService
 
@@ -79,7 +79,7 @@ async def test_stores_an_event_that_holds_no_address(service: UserService) -> No
 
     (row,) = await service.rows("outbox")
 
-    (envelope,) = decode(row["body"], row["content_type"])
+    (envelope,) = opened(row["body"], row["content_type"])
     assert isinstance(envelope.payload, UserRegistered)
     assert row["message_id"] == envelope.id
     assert row["message_type"] == row["key"] == UserRegistered.type

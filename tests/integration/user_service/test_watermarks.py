@@ -5,12 +5,12 @@ import pytest
 
 from common.database import Database
 from common.ids import now
-from contracts.envelope import decode
 from contracts.messages import UsersWatermark
-from contracts.topology import EVENTS, EXCHANGES
+from contracts.routing import EVENTS, EXCHANGES
 from messaging.bus import Binding, Delivery, Topology
 from messaging.in_process import InProcessBus
 from tests.support.client import PASSWORD, User
+from tests.support.envelopes import opened
 from tests.support.eventually import eventually
 from tests.support.user_service import UserService
 from user_service.events import Watermarks
@@ -33,7 +33,7 @@ class Listener:
 
     async def _handle(self, batch: Sequence[Delivery]) -> None:
         for delivery in batch:
-            (envelope,) = decode(delivery.body, delivery.content_type)
+            (envelope,) = opened(delivery.body, delivery.content_type)
             assert isinstance(envelope.payload, UsersWatermark)
             self.heard.append(envelope.payload)
 

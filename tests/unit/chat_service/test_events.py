@@ -4,16 +4,17 @@ from chat_service.events import to_gateways, to_listeners
 from common.ids import now, uuid7
 from common.text import MAX_MESSAGE_CHARACTERS
 from common.tracing import new_traceparent
-from contracts.envelope import decode
-from contracts.messages import CommandRefused, EntryKind, Refusal, RoomEntry, RoomRead
-from contracts.topology import ROOMS, shard
+from contracts.entries import MessagePosted
+from contracts.messages import CommandRefused, Refusal, RoomEntry, RoomRead
+from contracts.routing import ROOMS, shard
+from tests.support.envelopes import opened
 
 
 def entry(room_id: UUID, seq: int) -> RoomEntry:
     return RoomEntry(
         room_id=room_id,
         seq=seq,
-        kind=EntryKind.MESSAGE_POSTED,
+        kind=MessagePosted.kind,
         actor_id=uuid7(),
         id=uuid7(),
         at=now(),
@@ -40,7 +41,7 @@ def test_what_is_said_in_rooms_of_one_shard_travels_together_in_order() -> None:
         (ROOMS, shard(room_id)),
         (ROOMS, shard(elsewhere)),
     ]
-    together, alone = ([one.payload for one in decode(m.body, m.content_type)] for m in messages)
+    together, alone = ([one.payload for one in opened(m.body, m.content_type)] for m in messages)
     assert together == [said[0], said[2], said[3], said[4]]
     assert alone == [said[1]]
     assert not any(message.durable for message in messages)
@@ -53,8 +54,8 @@ def test_no_bus_message_holds_more_than_a_broker_takes() -> None:
 
     messages = to_listeners((payload, new_traceparent()) for payload in said)
 
-    opened = [decode(message.body, message.content_type) for message in messages]
-    assert [one.payload for batch in opened for one in batch] == said
+    batches = [opened(message.body, message.content_type) for message in messages]
+    assert [one.payload for batch in batches for one in batch] == said
     assert max(len(message.body) for message in messages) < 16 * 1024 * 1024 / 2
 
 
@@ -63,8 +64,8 @@ def test_an_entry_travels_under_the_same_id_and_time_whenever_it_is_published() 
 
     first, second = (to_listeners([(posted, new_traceparent())])[0] for _ in range(2))
 
-    (one,), (other,) = decode(first.body, first.content_type), decode(second.body, second.content_type)
-    assert (one.id, one.time) == (other.id, other.time) == (str(posted.id), posted.at)
+    (one,), (other,) = opened(first.body, first.content_type), opened(second.body, second.content_type)
+    assert (one.id, one.time) == (other.id, other.time) == (posted.id, posted.at)
 
 
 def test_answers_go_to_the_gateway_that_asked_and_carry_on_its_trace() -> None:
@@ -79,6 +80,6 @@ def test_answers_go_to_the_gateway_that_asked_and_carry_on_its_trace() -> None:
     messages = to_gateways(answers)
 
     assert [message.key for message in messages] == ["one", "other"]
-    opened = [decode(message.body, message.content_type) for message in messages]
-    assert [[one.payload for one in batch] for batch in opened] == [[answers[0][1], answers[2][1]], [answers[1][1]]]
-    assert {one.traceparent for batch in opened for one in batch} == {trace}
+    batches = [opened(message.body, message.content_type) for message in messages]
+    assert [[one.payload for one in batch] for batch in batches] == [[answers[0][1], answers[2][1]], [answers[1][1]]]
+    assert {one.traceparent for batch in batches for one in batch} == {trace}

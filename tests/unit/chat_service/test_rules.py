@@ -6,8 +6,6 @@ import pytest
 
 from chat_service.rules import (
     Action,
-    Kind,
-    Role,
     direct_key,
     joining_role,
     refusal,
@@ -15,10 +13,11 @@ from chat_service.rules import (
     refusal_of_role,
     refusal_of_text,
 )
+from contracts.fields import Role, RoomKind
 from contracts.messages import Refusal
 
 FORBIDDEN, NOT_A_MEMBER = Refusal.FORBIDDEN, Refusal.NOT_A_MEMBER
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[RoomKind, ...] = get_args(RoomKind)
 ROLES: tuple[Role, ...] = get_args(Role)
 
 

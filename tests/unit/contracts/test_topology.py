@@ -3,17 +3,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts.messages import PAYLOADS
-from contracts.topology import (
-    COMMAND_QUEUES,
-    EVENTS,
-    EXCHANGES,
-    PARTITIONS,
-    QUEUES,
-    SHARDS,
-    command_queue,
-    partition,
-    shard,
-)
+from contracts.routing import EVENTS, EXCHANGES, PARTITIONS, SHARDS, Service, partition, shard
+from contracts.topology import COMMAND_QUEUES, QUEUES, command_queue
 
 
 def test_every_queue_is_bound_to_an_exchange_that_exists() -> None:
@@ -25,7 +16,7 @@ def test_every_queue_is_bound_to_an_exchange_that_exists() -> None:
 def test_the_keys_of_user_events_are_their_types() -> None:
     keys = {key for bindings in QUEUES.values() for exchange, key in bindings if exchange == EVENTS}
 
-    assert keys <= {payload.type for payload in PAYLOADS if payload.source == "/user_service"}
+    assert keys <= {payload.type for payload in PAYLOADS if payload.producer is Service.USER_SERVICE}
 
 
 def test_every_room_has_a_partition_with_a_queue_and_a_shard() -> None:

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.ids import now
-from contracts.messages import EntryKind, RoomEntry
+from contracts.entries import MemberLeft, MemberRemoved, MessagePosted, RoomUpdated
+from contracts.messages import RoomEntry
 from gateway_ws.framing import event_frame
 from gateway_ws.hub import Hub, Prepared, Reason
 
@@ -30,7 +31,7 @@ class Somebody:
         self.removals.append((room_id, reason))
 
 
-def prepared(seq: int, kind: EntryKind = EntryKind.MESSAGE_POSTED, data: dict[str, object] | None = None) -> Prepared:
+def prepared(seq: int, kind: str = MessagePosted.kind, data: dict[str, object] | None = None) -> Prepared:
     entry = RoomEntry(room_id=ROOM, seq=seq, kind=kind, actor_id=ACTOR, id=uuid4(), at=now(), data=data or {})
     return Prepared(entry, event_frame(entry))
 
@@ -107,7 +108,7 @@ def test_the_removal_is_the_last_thing_that_a_removed_user_gets_on_every_connect
     removed, other_device, bystander = listening(hub, 1), listening(hub, 1), listening(hub, 1)
     other_device.user_id = removed.user_id
 
-    hub.offer(prepared(2, EntryKind.MEMBER_REMOVED, {"user_id": str(removed.user_id)}))
+    hub.offer(prepared(2, MemberRemoved.kind, {"user_id": str(removed.user_id)}))
     hub.offer(prepared(3))
 
     assert removed.seqs == other_device.seqs == [2]
@@ -122,7 +123,7 @@ def test_a_removal_among_what_was_held_back_is_the_last_thing_delivered() -> Non
     newcomer = Somebody()
     hub.listen(newcomer, ROOM)
 
-    hub.offer(prepared(2, EntryKind.MEMBER_LEFT, {"user_id": str(newcomer.user_id)}))
+    hub.offer(prepared(2, MemberLeft.kind, {"user_id": str(newcomer.user_id)}))
     hub.offer(prepared(3))
     hub.release(newcomer, ROOM, 1)
 
@@ -135,7 +136,7 @@ def test_a_deleted_room_ends_for_everybody() -> None:
     hub = Hub()
     one, other = listening(hub, 1), listening(hub, 1)
 
-    hub.offer(prepared(2, EntryKind.ROOM_UPDATED, {"deleted": True}))
+    hub.offer(prepared(2, RoomUpdated.kind, {"deleted": True}))
 
     assert one.removals == other.removals == [(ROOM, "room_deleted")]
     assert list(hub.rooms()) == []
