@@ -9,8 +9,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from common.errors import Unauthorized, Unavailable
 from common.tokens import Claims, InvalidToken, KeysUnavailable, TokenVerifier
 
-_user_bearer = HTTPBearer(auto_error=False, scheme_name="access token", bearerFormat="JWT")
-_service_bearer = HTTPBearer(auto_error=False, scheme_name="service token")
+_user_bearer = HTTPBearer(auto_error=False, scheme_name="access_token", bearerFormat="JWT")
+_service_bearer = HTTPBearer(auto_error=False, scheme_name="service_credential")
 
 
 async def current_user(

@@ -1,56 +1,82 @@
 """Errors as `application/problem+json` (RFC 9457) with a stable `code`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import ClassVar
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
 
 log = structlog.get_logger(__name__)
 
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
 
 class Problem(Exception):
-    """Raised by a use case or a router; becomes the answer."""
+    """Raised by a use case or a router; becomes the answer. Each kind has one status and one code, so that a route can
+    document those it may end in (`common.openapi.problems`)."""
 
-    def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    status: ClassVar[int]
+    code: ClassVar[str]
+
+    def __init__(self, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
-        self.status = status
-        self.code = code
         self.detail = detail
         self.headers = dict(headers or {})
+        self.errors: Sequence[Mapping[str, object]] | None = None
 
 
 class NotFound(Problem):
+    status = 404
+    code = "not_found"
+
     def __init__(self, detail: str = "There is no such thing.") -> None:
-        super().__init__(404, "not_found", detail)
+        super().__init__(detail)
 
 
 class Forbidden(Problem):
-    def __init__(self, detail: str, code: str = "forbidden") -> None:
-        super().__init__(403, code, detail)
+    status = 403
+    code = "forbidden"
 
 
 class Unauthorized(Problem):
-    def __init__(self, detail: str, code: str = "invalid_token") -> None:
-        super().__init__(401, code, detail, {"WWW-Authenticate": "Bearer"})
+    status = 401
+    code = "invalid_token"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, {"WWW-Authenticate": "Bearer"})
+
+
+class TooLong(Problem):
+    status = 413
+    code = "too_long"
+
+
+class InvalidRequest(Problem):
+    """Each fault is the place, as `("body", "email")`, and what is wrong there."""
+
+    status = 422
+    code = "invalid_request"
+
+    def __init__(self, *faults: tuple[Sequence[str | int], str]) -> None:
+        super().__init__("The request does not have the documented form.")
+        self.errors = [{"loc": list(loc), "msg": msg} for loc, msg in faults]
 
 
 class Unavailable(Problem):
-    def __init__(self, detail: str, code: str = "unavailable", retry_after: int = 1) -> None:
-        super().__init__(503, code, detail, {"Retry-After": str(retry_after)})
+    status = 503
+    code = "unavailable"
+
+    def __init__(self, detail: str, retry_after: int = 1) -> None:
+        super().__init__(detail, {"Retry-After": str(retry_after)})
 
 
-_CODES = {
-    400: "invalid_request",
-    401: "invalid_token",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    413: "too_long",
-    503: "unavailable",
+_CODES = {error.status: error.code for error in (Unauthorized, Forbidden, NotFound, TooLong, Unavailable)} | {
+    405: "method_not_allowed"
 }
 
 
@@ -59,7 +85,7 @@ def problem_response(
     code: str,
     detail: str,
     headers: Mapping[str, str] | None = None,
-    errors: list[dict[str, object]] | None = None,
+    errors: Sequence[Mapping[str, object]] | None = None,
 ) -> JSONResponse:
     body: dict[str, object] = {
         "type": "about:blank",
@@ -82,20 +108,36 @@ def install_error_handlers(app: FastAPI) -> None:
 
 async def _on_problem(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Problem)  # noqa: S101 - registered for this type only
-    return problem_response(error.status, error.code, error.detail, error.headers)
+    return problem_response(error.status, error.code, error.detail, error.headers, error.errors)
 
 
-async def _on_invalid_request(_request: Request, error: Exception) -> JSONResponse:
+async def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     # the input itself is left out: it may be a password
-    errors: list[dict[str, object]] = [{"loc": list(fault["loc"]), "msg": fault["msg"]} for fault in error.errors()]
-    return problem_response(422, "invalid_request", "The request does not have the documented form.", errors=errors)
+    return await _on_problem(request, InvalidRequest(*((fault["loc"], fault["msg"]) for fault in error.errors())))
 
 
-async def _on_http_exception(_request: Request, error: Exception) -> JSONResponse:
+async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
+    headers = dict(error.headers or {})
+    match error.status_code:
+        case 400:
+            # the framework's word for a body that is not even broken JSON or a broken form
+            return await _on_problem(request, InvalidRequest((("body",), "can't be read")))
+        case 405:
+            headers["Allow"] = ", ".join(_allowed_methods(request))
     code = _CODES.get(error.status_code, "invalid_request" if error.status_code < 500 else "internal")
-    return problem_response(error.status_code, code, str(error.detail), error.headers)
+    return problem_response(error.status_code, code, str(error.detail), headers)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Those of all routes with this path. (The framework names those of the first.)"""
+    routes: list[BaseRoute] = request.app.routes
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 async def _on_bug(request: Request, error: Exception) -> JSONResponse:

@@ -66,7 +66,7 @@ def create_app(
     app = new_app(
         NAME,
         lifespan=lifespan,
-        routers=[users.router, auth.router, internal.router],
+        routers=[users.router, auth.router, auth.keys, internal.router],
         checks={"database": database.missing, "broker": broker_missing},
     )
     install_database_error_handler(app)

@@ -1,6 +1,6 @@
 """Bodies of requests and responses."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
@@ -21,7 +21,7 @@ class Request(BaseModel):
 
 
 class Response(BaseModel):
-    model_config = ConfigDict(frozen=True, from_attributes=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True, json_schema_serialization_defaults_required=True)
 
 
 class Registration(Request):
@@ -86,6 +86,23 @@ class TokenPair(Response):
     """`expires_in` is the access token's lifetime in seconds."""
 
     access_token: str
-    token_type: str = "bearer"  # noqa: S105 - the name of a scheme
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the name of a scheme
     expires_in: int
     refresh_token: str
+
+
+class Key(Response):
+    """An Ed25519 public key as a JWK (RFC 8037)."""
+
+    kty: Literal["OKP"]
+    crv: Literal["Ed25519"]
+    x: str
+    kid: str
+    use: Literal["sig"]
+    alg: Literal["EdDSA"]
+
+
+class KeySet(Response):
+    """A JWK set (RFC 7517): whatever was signed with an access token's `kid` is verified with the key of that name."""
+
+    keys: list[Key]

@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 
 from bloom_service.schemas import Stats
-from bloom_service.services.emails import Emails
+from bloom_service.services.emails import Behind, Emails
 from common.auth import require_service
+from common.openapi import problems
 from contracts.internal_http import EmailAnswer, EmailCheck
 
 router = APIRouter(prefix="/emails", tags=["emails"], dependencies=[Depends(require_service)])
@@ -20,7 +21,7 @@ def _emails(request: Request) -> Emails:
 UseCases = Annotated[Emails, Depends(_emails)]
 
 
-@router.post("/check")
+@router.post("/check", responses=problems(Behind))
 async def check(body: EmailCheck, emails: UseCases) -> EmailAnswer:
     digests = [body.digest] if body.digest is not None else body.digests or []
     return EmailAnswer(might_exist=emails.check(digests))

@@ -23,8 +23,10 @@ log = structlog.get_logger(__name__)
 
 
 class Behind(Unavailable):
+    code = "behind"
+
     def __init__(self, detail: str) -> None:
-        super().__init__(f"No answer would be certain: {detail}.", "behind")
+        super().__init__(f"No answer would be certain: {detail}.")
 
 
 class Emails:

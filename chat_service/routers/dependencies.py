@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 from chat_service.services.logs import Logs
 from chat_service.services.members import Members
@@ -43,7 +43,9 @@ def _decode(cursor: object) -> object:
         raise ValueError("not a cursor that this call gave out") from None
 
 
-Cursor = Annotated[UUID | None, BeforeValidator(_decode)]
+Cursor = Annotated[
+    UUID | None, BeforeValidator(_decode), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]{22}$"})
+]
 """The `next` of the page before: opaque to clients."""
 
 

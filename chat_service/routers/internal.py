@@ -6,9 +6,16 @@ from fastapi import APIRouter, Depends
 
 from chat_service.routers.dependencies import UseCases
 from common.auth import require_service
+from common.errors import Unavailable
+from common.openapi import problems
 from contracts.internal_http import CatchUp, CatchUpRequest, Entries, EntriesRequest, RoomIds
 
-router = APIRouter(prefix="/internal/v1", tags=["internal"], dependencies=[Depends(require_service)])
+router = APIRouter(
+    prefix="/internal/v1",
+    tags=["internal"],
+    dependencies=[Depends(require_service)],
+    responses=problems(Unavailable),
+)
 
 
 @router.get("/users/{user_id}/rooms")

@@ -7,23 +7,26 @@ from fastapi import APIRouter
 from chat_service.models import Member, User
 from chat_service.routers.dependencies import Cursor, Limit, UseCases, encode_cursor
 from chat_service.schemas import MemberPage, RoleChange, RoomMember
+from chat_service.services.access import NotAMember
 from common.auth import CurrentUser
+from common.errors import Forbidden, NotFound, Unavailable
+from common.openapi import problems
 from contracts.internal_http import RoomView
 
-router = APIRouter(prefix="/api/v1/rooms/{room_id}", tags=["members"])
+router = APIRouter(prefix="/api/v1/rooms/{room_id}", tags=["members"], responses=problems(NotFound, Unavailable))
 
 
-@router.post("/join")
+@router.post("/join", responses=problems(Forbidden))
 async def join_room(room_id: UUID, user: CurrentUser, services: UseCases) -> RoomView:
     return await services.members.join(user, room_id)
 
 
-@router.post("/leave", status_code=204)
+@router.post("/leave", status_code=204, responses=problems(NotAMember, Forbidden))
 async def leave_room(room_id: UUID, user: CurrentUser, services: UseCases) -> None:
     await services.members.leave(user.user_id, room_id)
 
 
-@router.get("/members")
+@router.get("/members", responses=problems(NotAMember))
 async def list_members(
     room_id: UUID, user: CurrentUser, services: UseCases, cursor: Cursor = None, limit: Limit = 50
 ) -> MemberPage:
@@ -31,12 +34,12 @@ async def list_members(
     return MemberPage(items=[_shown(*found) for found in members], next=encode_cursor(following))
 
 
-@router.put("/members/{user_id}")
+@router.put("/members/{user_id}", responses=problems(NotAMember, Forbidden))
 async def set_role(room_id: UUID, user_id: UUID, body: RoleChange, user: CurrentUser, services: UseCases) -> RoomMember:
     return _shown(*await services.members.set_role(user.user_id, room_id, user_id, body.role))
 
 
-@router.delete("/members/{user_id}", status_code=204)
+@router.delete("/members/{user_id}", status_code=204, responses=problems(NotAMember, Forbidden))
 async def remove_member(room_id: UUID, user_id: UUID, user: CurrentUser, services: UseCases) -> None:
     await services.members.remove(user.user_id, room_id, user_id)
 

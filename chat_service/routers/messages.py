@@ -4,19 +4,29 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
+from pydantic.json_schema import SkipJsonSchema
 
 from chat_service.routers.dependencies import Limit, UseCases
 from chat_service.schemas import EventPage, MessagePage, NewMessage, RoomEvent, RoomMessage
+from chat_service.services.access import NotAMember
+from chat_service.services.messages import TextTooLong
 from common.auth import CurrentUser
+from common.errors import NotFound, Unavailable
+from common.openapi import problems
 from contracts.fields import Seq
 
-router = APIRouter(prefix="/api/v1/rooms/{room_id}", tags=["messages"])
+router = APIRouter(
+    prefix="/api/v1/rooms/{room_id}", tags=["messages"], responses=problems(NotFound, NotAMember, Unavailable)
+)
 
 IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
 
 
 @router.post(
-    "/messages", status_code=201, responses={200: {"description": "A repeat: the message that was posted before"}}
+    "/messages",
+    status_code=201,
+    responses=problems(TextTooLong)
+    | {200: {"model": RoomMessage, "description": "A repeat: the message that was posted before"}},
 )
 async def post_message(
     room_id: UUID, body: NewMessage, key: IdempotencyKey, user: CurrentUser, services: UseCases, response: Response
@@ -28,7 +38,7 @@ async def post_message(
 
 @router.get("/messages")
 async def list_messages(
-    room_id: UUID, user: CurrentUser, services: UseCases, before: Seq | None = None, limit: Limit = 50
+    room_id: UUID, user: CurrentUser, services: UseCases, before: Seq | SkipJsonSchema[None] = None, limit: Limit = 50
 ) -> MessagePage:
     messages, following = await services.messages.page(user.user_id, room_id, before, limit)
     return MessagePage(items=[RoomMessage.model_validate(message) for message in messages], next=following)

@@ -19,8 +19,10 @@ class UnknownRoom(NotFound):
 
 
 class NotAMember(Forbidden):
+    code = Refusal.NOT_A_MEMBER.value
+
     def __init__(self) -> None:
-        super().__init__("You are not a member of this room.", Refusal.NOT_A_MEMBER)
+        super().__init__("You are not a member of this room.")
 
 
 def refuse(reason: Refusal | None, action: str) -> None:

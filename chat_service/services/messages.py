@@ -14,7 +14,7 @@ from chat_service.services.access import NotAMember, UnknownRoom, see_room
 from chat_service.services.conflicts import again_on_conflict
 from chat_service.services.posting import Posted, Refused, Repeated, apply
 from common.database import Database
-from common.errors import Forbidden, NotFound, Problem
+from common.errors import Forbidden, NotFound, Problem, TooLong
 from common.text import MAX_MESSAGE_CHARACTERS
 from contracts.messages import Refusal, RoomEntry, SendMessage
 
@@ -24,9 +24,9 @@ _KEYS = UUID("9f3ad1a8-2f7c-5d0e-8a51-6c3d1b2e4f70")
 _NO_GATEWAY = ""
 
 
-class TooLong(Problem):
+class TextTooLong(TooLong):
     def __init__(self) -> None:
-        super().__init__(413, "too_long", f"A text may have up to {MAX_MESSAGE_CHARACTERS} characters.")
+        super().__init__(f"A text may have up to {MAX_MESSAGE_CHARACTERS} characters.")
 
 
 class Messages:
@@ -41,7 +41,7 @@ class Messages:
     ) -> tuple[Message, bool]:
         """The message, and whether it was posted just now. With a key used before it is the first one's, wherever.
 
-        Raises 404 for the room or what is replied to, 403, `TooLong`.
+        Raises 404 for the room or what is replied to, 403, `TextTooLong`.
         """
         send = SendMessage(
             command_id=command_id(key),
@@ -93,7 +93,7 @@ async def _problem(session: AsyncSession, send: SendMessage, code: Refusal) -> P
         case Refusal.NOT_FOUND:
             return NotFound("The message that this replies to is not in the room.")
         case Refusal.TOO_LONG:
-            return TooLong()
+            return TextTooLong()
         case _:
             return Forbidden("You may not post this.")
 

@@ -5,13 +5,20 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 
 from common.auth import require_service
+from common.errors import NotFound, Unavailable
+from common.openapi import problems
 from contracts.internal_http import UserView
 from user_service.routers.dependencies import UseCases
 
-router = APIRouter(prefix="/internal/v1", tags=["internal"], dependencies=[Depends(require_service)])
+router = APIRouter(
+    prefix="/internal/v1",
+    tags=["internal"],
+    dependencies=[Depends(require_service)],
+    responses=problems(Unavailable),
+)
 
 
-@router.get("/users/{user_id}")
-async def show_user(user_id: UUID, services: UseCases) -> UserView:
+@router.get("/users/{user_id}", responses=problems(NotFound))
+async def look_up_user(user_id: UUID, services: UseCases) -> UserView:
     user = await services.directory.find(user_id)
     return UserView(id=user.id, username=user.username, display_name=user.display_name, version=user.version)

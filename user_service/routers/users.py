@@ -4,8 +4,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
 
+from common.errors import NotFound, Unavailable
+from common.openapi import problems
 from common.text import no_nul
 from user_service.models import User
 from user_service.routers.dependencies import SignedInUser, UseCases
@@ -20,13 +23,15 @@ from user_service.schemas import (
     UsernameQuestion,
     UserPage,
 )
+from user_service.services.accounts import EmailTaken, UsernameTaken, WrongPassword
 
-router = APIRouter(prefix="/api/v1/users", tags=["users"])
+router = APIRouter(prefix="/api/v1/users", tags=["users"], responses=problems(Unavailable))
 
 Prefix = Annotated[str, StringConstraints(max_length=64), AfterValidator(no_nul)]
+Cursor = Annotated[str | SkipJsonSchema[None], Field(max_length=44, json_schema_extra={"format": "cursor"})]
 
 
-@router.post("", status_code=201, response_model=OwnUser)
+@router.post("", status_code=201, response_model=OwnUser, responses=problems(EmailTaken, UsernameTaken))
 async def register(body: Registration, services: UseCases) -> User:
     return await services.accounts.register(
         email=body.email,
@@ -57,7 +62,7 @@ async def change_profile(body: ProfileChange, user: SignedInUser, services: UseC
     return await services.accounts.rename(user.id, body.display_name)
 
 
-@router.delete("/me", status_code=204)
+@router.delete("/me", status_code=204, responses=problems(WrongPassword))
 async def delete_account(body: Deletion, user: SignedInUser, services: UseCases) -> None:
     await services.accounts.delete(user, body.password.get_secret_value())
 
@@ -67,13 +72,13 @@ async def search_users(
     _user: SignedInUser,
     services: UseCases,
     q: Prefix = "",
-    cursor: str | None = None,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> UserPage:
     users, following = await services.directory.search(q, cursor, limit)
     return UserPage(items=[PublicUser.model_validate(user) for user in users], next=following)
 
 
-@router.get("/{user_id}", response_model=PublicUser)
+@router.get("/{user_id}", response_model=PublicUser, responses=problems(NotFound))
 async def show_user(user_id: UUID, _user: SignedInUser, services: UseCases) -> User:
     return await services.directory.find(user_id)

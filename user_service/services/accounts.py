@@ -20,13 +20,26 @@ from user_service.services.sessions import SessionEnded
 
 
 class EmailTaken(Problem):
+    status = 409
+    code = "email_taken"
+
     def __init__(self) -> None:
-        super().__init__(409, "email_taken", "There is an account with this email.")
+        super().__init__("There is an account with this email.")
 
 
 class UsernameTaken(Problem):
+    status = 409
+    code = "username_taken"
+
     def __init__(self) -> None:
-        super().__init__(409, "username_taken", "There is an account with this username.")
+        super().__init__("There is an account with this username.")
+
+
+class WrongPassword(Forbidden):
+    code = "wrong_password"
+
+    def __init__(self) -> None:
+        super().__init__("This is not the account's password.")
 
 
 class Accounts:
@@ -110,10 +123,10 @@ class Accounts:
         return user
 
     async def delete(self, user: User, password: str) -> None:
-        """Delete the account and its sessions. Raises 403 `wrong_password`; `SessionEnded` if it is gone already."""
+        """Delete the account and its sessions. Raises `WrongPassword`; `SessionEnded` if it is gone already."""
         right, _ = await self._passwords.verify(password, user.password_hash)
         if not right:
-            raise Forbidden("This is not the account's password.", "wrong_password")
+            raise WrongPassword
         async with self._database.write() as session:
             account = await session.get(User, user.id, with_for_update=True)
             if account is None:

@@ -7,14 +7,14 @@ from uuid import UUID
 from sqlalchemy import or_, select
 
 from common.database import Database
-from common.errors import NotFound, Problem
+from common.errors import InvalidRequest, NotFound
 from user_service.models import User
 from user_service.services.names import USERNAME, canonical
 
 
-class InvalidCursor(Problem):
+class InvalidCursor(InvalidRequest):
     def __init__(self) -> None:
-        super().__init__(422, "invalid_request", "The cursor is not one that this call gave out.")
+        super().__init__((("query", "cursor"), "not a cursor that this call gave out"))
 
 
 class Directory:

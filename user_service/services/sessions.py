@@ -26,8 +26,10 @@ _REFRESH_TOKEN_BYTES = 32
 
 
 class InvalidCredentials(Unauthorized):
+    code = "invalid_credentials"
+
     def __init__(self) -> None:
-        super().__init__("No account has this name and password.", "invalid_credentials")
+        super().__init__("No account has this name and password.")
 
 
 class InvalidRefreshToken(Unauthorized):
