@@ -296,7 +296,7 @@ class TestHostileBodies:
 
         assert await alice.texts(room["id"]) == ["before", "after"]
 
-    async def test_that_are_no_commands_become_dead_letters_with_the_reason(
+    async def test_with_something_that_is_no_command_become_dead_letters_and_the_rest_is_carried_out(
         self, database_url: str, service: ChatService, room: Json, alice: User
     ) -> None:
         key = partition(UUID(room["id"]))
@@ -308,8 +308,8 @@ class TestHostileBodies:
         await CommandHandler(database, service.bus).handle([delivery])
         await database.close()
 
-        assert delivery.rejection == "room.typing.v1 is not a command"
-        assert await alice.texts(room["id"]) == []
+        assert delivery.rejection == "event 2 of 2: unknown type 'room.typing.v1'"
+        assert await alice.texts(room["id"]) == ["beside it"]
 
 
 class TestRedelivery:

@@ -247,18 +247,19 @@ class TestDeletion:
     async def test_leaves_a_log_without_what_was_said_to_those_who_have_yet_to_hear_of_it(
         self, service: ChatService, room: Json, alice: User
     ) -> None:
-        ok(await alice.send(room["id"], "a secret", key="k"), 201)
+        message = ok(await alice.send(room["id"], "a secret", key="k"), 201)
         await alice.delete(f"/rooms/{room['id']}")
+        end = {"name": room["name"], "topic": room["topic"], "deleted": True}
 
         told = ok(await service.internal("POST", "/rooms/entries", {"after": {room["id"]: 0}}))["entries"][room["id"]]
 
         assert [entry["seq"] for entry in told] == [1, 2, 3, 4]
         assert [(entry["kind"], entry["data"]) for entry in told[2:]] == [
-            ("message.posted", {}),
-            ("room.updated", {"deleted": True}),
+            ("message.posted", {"message_id": message["id"], "text": None, "reply_to": None}),
+            ("room.updated", end),
         ]
         last = (await service.hear(RoomEntry, 4))[-1]
-        assert (last.seq, last.data) == (4, {"deleted": True})
+        assert (last.seq, last.data) == (4, end)
 
     async def test_does_not_let_a_message_be_posted_anew(self, room: Json, alice: User) -> None:
         message = ok(await alice.send(room["id"], "once", key="k"), 201)
@@ -281,7 +282,7 @@ class TestDeletedUsers:
     ) -> None:
         room = await bob.create_room("public")
         await service.user_event(
-            UserDeleted(user_id=UUID(alice.id), email_digest="", email_digest_key_id="", version=2)
+            UserDeleted(user_id=UUID(alice.id), email_digest="0" * 64, email_digest_key_id="", version=2)
         )
 
         for response in (
