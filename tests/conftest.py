@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+import structlog
 
 from tests.support.servers.provision import POSTGRESQL, RABBITMQ, Kind, running
 from tests.support.servers.server import OwnServer
@@ -15,6 +16,10 @@ from tests.support.servers.server import OwnServer
 def pytest_configure() -> None:
     # a run that is told to end ends what it has started, as on Ctrl-C
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # logs as the product writes them: structlog's own choice takes seconds to draw a traceback, and shows variables
+    *processors, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*processors, plain])
 
 
 @pytest.fixture(scope="session")
