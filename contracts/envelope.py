@@ -33,21 +33,23 @@ class Envelope(Generic[AnyPayload]):
     traceparent: str
 
 
-class _CloudEvent(Contract):
-    specversion: Literal["1.0"] = "1.0"
+class CloudEvent(Contract):
+    """The attributes that every event on the bus has."""
+
+    specversion: Literal["1.0"]
     id: UUID
     source: str
     type: str
     time: Timestamp
-    datacontenttype: Literal["application/json"] = "application/json"
+    datacontenttype: Literal["application/json"]
     traceparent: str
 
 
-class _Outgoing(_CloudEvent):
+class _Outgoing(CloudEvent):
     data: SerializeAsAny[Payload]
 
 
-class _Incoming(_CloudEvent):
+class _Incoming(CloudEvent):
     data: dict[str, Any]
 
 
@@ -60,10 +62,12 @@ def encode(envelopes: Sequence[Envelope[Payload]]) -> tuple[bytes, str]:
     """The bytes and their content type: a single event for one envelope, the batch format for several."""
     events = [
         _Outgoing(
+            specversion="1.0",
             id=envelope.id,
             source=f"/{envelope.payload.producer}",
             type=envelope.payload.type,
             time=envelope.time,
+            datacontenttype="application/json",
             traceparent=envelope.traceparent,
             data=envelope.payload,
         )
