@@ -13,6 +13,8 @@ PORT ?= 8000
 HOST ?= 127.0.0.1
 PARLEY_DATA_DIR ?= data
 
+ASYNCAPI_PARSER := tests/contract/asyncapi/node_modules/.package-lock.json
+
 SERVICES := user_service chat_service gateway_ws bloom_service
 
 help: ## This list
@@ -24,7 +26,7 @@ run: export PARLEY_DATA_DIR := $(PARLEY_DATA_DIR)
 run: $(VENV)/standalone ## Serve everything in one process (PORT, HOST, PARLEY_DATA_DIR)
 	@exec $(BIN)/python -m standalone
 
-test: lint ## Lint, and all tests but those that need the stack
+test: lint $(if $(shell command -v npm),$(ASYNCAPI_PARSER)) ## Lint, and all tests but those that need the stack
 	@$(BIN)/python -m tests.support.servers.install
 	@$(BIN)/python -m pytest
 
@@ -60,8 +62,13 @@ requirements: $(VENV)/dev ## Pin the newest versions of everything, with hashes
 	done
 
 clean: ## Remove the virtual environment and caches; data and .env stay
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) tests/contract/asyncapi/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(ASYNCAPI_PARSER): tests/contract/asyncapi/package-lock.json
+	@echo "Installing the AsyncAPI parser ..."
+	@npm ci --loglevel=error --prefix $(<D) >/dev/null
+	@touch $@
 
 $(BIN)/python:
 	@deploy/make_venv.sh $(PYTHON) $(VENV)
