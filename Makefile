@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help run test test-stack lint format stack stack-down requirements clean
+.PHONY: help run test test-stack lint format contracts stack stack-down requirements clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -42,6 +42,9 @@ lint: $(VENV)/dev ## Style, types, and the import rules
 format: $(VENV)/dev ## Mend what ruff can mend
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
+
+contracts: $(VENV)/dev ## Release what changed in contracts/, and write its documents anew
+	@$(BIN)/python -m contract_release
 
 stack: .env ## Build and start the compose stack on 127.0.0.1:PARLEY_PORT (8080)
 	@docker compose up --build --wait --detach
