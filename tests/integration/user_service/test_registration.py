@@ -81,7 +81,7 @@ async def test_stores_an_event_that_holds_no_address(service: UserService) -> No
 
     (envelope,) = opened(row["body"], row["content_type"])
     assert isinstance(envelope.payload, UserRegistered)
-    assert row["message_id"] == envelope.id
+    assert row["message_id"] == str(envelope.id)
     assert row["message_type"] == row["key"] == UserRegistered.type
     for value in row.values():
         assert "@" not in str(value)
