@@ -2,6 +2,7 @@
 
 from contract_release.asyncapi import channels, cloud_events, operations, websocket
 from contract_release.asyncapi.examples import CONTRACTED, example
+from contract_release.asyncapi.routes import PARAMETERS, routing_key
 from contract_release.asyncapi.schemas import ENTRY_BY_KIND, Json, component_schemas, entry_by_kind
 from contracts.entries import ENTRIES
 from contracts.messages import PAYLOADS
@@ -39,7 +40,7 @@ def document() -> dict[str, Json]:
         "components": {
             "messageTraits": cloud_events.TRAITS,
             "messages": cloud_events.messages() | websocket.messages(),
-            "parameters": channels.PARAMETERS,
+            "parameters": PARAMETERS,
             "correlationIds": _CORRELATION_IDS,
             "schemas": dict(sorted(_schemas().items())),
         },
@@ -75,7 +76,7 @@ _CORRELATION_IDS = {
 def _routes() -> list[str]:
     return [
         f"| `{payload.type}` | {payload.producer} | {', '.join(payload.consumers)} | `{payload.exchange}` | "
-        f"`{channels.routing_key(payload)}` | {'yes' if payload.durable else 'no'} |\n"
+        f"`{routing_key(payload)}` | {'yes' if payload.durable else 'no'} |\n"
         for payload in PAYLOADS
     ]
 

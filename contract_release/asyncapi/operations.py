@@ -1,69 +1,58 @@
 """What the services do on the bus: an operation per message sent, one per queue consumed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from contract_release.asyncapi.channels import DEAD_LETTERS, queues_of, with_batches
-from contract_release.asyncapi.cloud_events import DEAD_LETTER, batch_of
+from contract_release.asyncapi.channels import DEAD_LETTERS, names_of
+from contract_release.asyncapi.cloud_events import DEAD_LETTER
+from contract_release.asyncapi.routes import Queue, queues
 from contract_release.asyncapi.schemas import Json
 from contracts.messages import PAYLOADS, CommandAccepted, CommandRefused, Payload, SendMessage
 from contracts.routing import REPLIES, Service
 
 
 def operations() -> dict[str, Json]:
+    consumed = queues()
+    have_dead_letters = dict.fromkeys(queue.service for queue in consumed if queue.durable)
     return {
         **{f"{payload.producer}.send.{payload.type}": _send(payload) for payload in PAYLOADS},
-        **{
-            f"{service}.receive.{channel.removeprefix(f'{service}.')}": _receive(service, channel, payloads)
-            for service in Service
-            for channel, payloads in queues_of(service).items()
-        },
-        **{f"{service}.send.{DEAD_LETTER}": _put_away(service) for service in Service if service in _WITH_DEAD_LETTERS},
+        **{f"{queue.service}.receive.{queue.channel.partition('.')[2]}": _receive(queue) for queue in consumed},
+        **{f"{service}.send.{DEAD_LETTER}": _put_away(service) for service in have_dead_letters},
     }
-
-
-_WITH_DEAD_LETTERS = (Service.CHAT_SERVICE, Service.BLOOM_SERVICE)
 
 
 def _send(payload: type[Payload]) -> Json:
-    # a durable message is stored, and comes back if there is no queue for it
-    binding = {"deliveryMode": 2 if payload.durable else 1, "mandatory": payload.durable, "bindingVersion": "0.3.0"}
-    return {
-        "action": "send",
-        "channel": {"$ref": f"#/channels/{payload.exchange}"},
-        "tags": [{"name": payload.producer}],
-        "messages": _messages(payload.exchange, [payload.type, batch_of(payload.exchange)]),
-        "bindings": {"amqp": binding},
-        **_reply([payload]),
-    }
+    # what is durable is stored, and comes back if there is no queue for it
+    binding = {"deliveryMode": 2 if payload.durable else 1, "mandatory": payload.durable}
+    operation = _operation("send", payload.producer, payload.exchange, names_of([payload]), binding)
+    return {**operation, **_reply([payload])}
 
 
-def _receive(service: Service, channel: str, payloads: Iterable[type[Payload]]) -> Json:
-    return {
-        "action": "receive",
-        "channel": {"$ref": f"#/channels/{channel}"},
-        "tags": [{"name": service}],
-        "messages": _messages(channel, with_batches(payloads)),
-        "bindings": {"amqp": {"ack": True, "bindingVersion": "0.3.0"}},
-        **_reply(payloads),
-    }
-
-
-def _reply(asked: Iterable[type[Payload]]) -> Json:
-    """Only a `chat.send.v1` that makes no new entry is replied to; a new entry says so itself."""
-    if SendMessage not in asked:
-        return {}
-    answers = with_batches([CommandAccepted, CommandRefused])
-    return {"reply": {"channel": {"$ref": f"#/channels/{REPLIES}"}, "messages": _messages(REPLIES, answers)}}
+def _receive(queue: Queue) -> Json:
+    payloads = queue.payloads()
+    operation = _operation("receive", queue.service, queue.channel, names_of(payloads), {"ack": True})
+    return {**operation, **_reply(payloads)}
 
 
 def _put_away(service: Service) -> Json:
+    return _operation("send", service, DEAD_LETTERS, [DEAD_LETTER], {"deliveryMode": 2, "mandatory": True})
+
+
+def _operation(action: str, service: Service, channel: str, messages: Iterable[str], binding: dict[str, Json]) -> Json:
     return {
-        "action": "send",
-        "channel": {"$ref": f"#/channels/{DEAD_LETTERS}"},
+        "action": action,
+        "channel": {"$ref": f"#/channels/{channel}"},
         "tags": [{"name": service}],
-        "messages": _messages(DEAD_LETTERS, [DEAD_LETTER]),
-        "bindings": {"amqp": {"deliveryMode": 2, "mandatory": True, "bindingVersion": "0.3.0"}},
+        "messages": _messages(channel, messages),
+        "bindings": {"amqp": {**binding, "bindingVersion": "0.3.0"}},
     }
+
+
+def _reply(asked: Sequence[type[Payload]]) -> dict[str, Json]:
+    """To a `chat.send.v1` that makes no new entry. One that does needs none: the entry names the command."""
+    if SendMessage not in asked:
+        return {}
+    answers = names_of([CommandAccepted, CommandRefused])
+    return {"reply": {"channel": {"$ref": f"#/channels/{REPLIES}"}, "messages": _messages(REPLIES, answers)}}
 
 
 def _messages(channel: str, names: Iterable[str]) -> list[Json]:

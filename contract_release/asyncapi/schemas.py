@@ -43,10 +43,6 @@ class _Generator(GenerateJsonSchema):
             shown["required"] = required
         return {**shown, "properties": model["properties"]}
 
-    def enum_schema(self, schema: core_schema.EnumSchema) -> JsonSchemaValue:
-        enum = super().enum_schema(schema)
-        return {"type": enum["type"], "enum": enum["enum"]}
-
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         inner = self.generate_inner(schema["schema"])
         if "type" not in inner:
@@ -68,7 +64,10 @@ def component_schemas(models: Iterable[type[BaseModel]]) -> dict[str, Json]:
     _, generated = models_json_schema(
         [(model, "validation") for model in models], ref_template=SCHEMAS + "{model}", schema_generator=_Generator
     )
-    return dict(sorted(generated["$defs"].items()))
+    schemas: dict[str, Json] = generated["$defs"]
+    for schema in schemas.values():
+        schema.pop("title", None)
+    return schemas
 
 
 def entry_by_kind() -> Json:
