@@ -22,6 +22,8 @@ from tests.support.shapes import Json
 TARGET = os.environ.get("PARLEY_TEST_TARGET", "standalone")
 TARGETS = ("standalone", "stack")
 
+MEASURED = "measured"
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "standalone: about the single process, not the compose stack")
@@ -38,20 +40,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in deselected]
 
 
-MEASURED = pytest.StashKey[list[str]]()
-
-
 @pytest.fixture
-def measured(request: pytest.FixtureRequest) -> Measured:
+def measured(record_property: Callable[[str, object], None]) -> Measured:
     """Takes a line for the summary at the end."""
-    return request.config.stash.setdefault(MEASURED, []).append
+    return lambda line: record_property(MEASURED, line)
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    if lines := config.stash.get(MEASURED, []):
-        terminalreporter.section("measured")
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    reports = [report for group in terminalreporter.stats.values() for report in group]
+    lines = [
+        value
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+        for name, value in report.user_properties
+        if name == MEASURED
+    ]
+    if lines:
+        terminalreporter.section(MEASURED)
         for line in lines:
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(str(line))
 
 
 @pytest.fixture(scope="session")
