@@ -91,7 +91,18 @@ async def test_answers_services_alone(service: BloomService, path: str, headers:
         {"digest": None, "digests": None},
         [],
     ],
-    ids=str,
+    ids=[
+        "nothing",
+        "both",
+        "no-digests",
+        "too-many",
+        "digests-that-are-one",
+        "address",
+        "capitals",
+        "line-end",
+        "nulls",
+        "list",
+    ],
 )
 async def test_refuses_what_is_not_a_question(complete: BloomService, body: Json) -> None:
     problem(await complete.http.post("/emails/check", json=body, headers=AUTHORIZATION), 422, "invalid_request")

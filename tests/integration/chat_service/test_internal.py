@@ -83,7 +83,9 @@ class TestCatchUp:
     async def test_knows_no_user_of_whom_it_has_not_heard_or_who_is_gone(
         self, service: ChatService, room: Json, bob: User, carol: User
     ) -> None:
-        await service.user_event(UserDeleted(user_id=UUID(bob.id), email_digest="0" * 64, email_digest_key_id="", version=2))
+        await service.user_event(
+            UserDeleted(user_id=UUID(bob.id), email_digest="0" * 64, email_digest_key_id="", version=2)
+        )
 
         for user in (bob, carol):
             caught_up = await catch_up(service, user, {room["id"]: 0})

@@ -64,7 +64,7 @@ _SETTINGS = {
         ("PARLEY_SERVICE_TOKEN", "changeme-changeme-changeme"),
         ("PARLEY_EMAIL_DIGEST_KEY", "short"),
         ("PARLEY_SIGNING_KEY", "not thirty-two bytes in base64url"),
-        ("PARLEY_SIGNING_KEY", SIGNING_KEY[:30]),
+        pytest.param("PARLEY_SIGNING_KEY", SIGNING_KEY[:30], id="PARLEY_SIGNING_KEY-too-short"),
     ],
 )
 def test_does_not_start_with_a_setting_that_is_missing_or_wrong(name: str, value: str | None) -> None:
