@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -123,6 +124,7 @@ def _envelope(payload: Payload, label: str) -> Envelope[Payload]:
     return Envelope(payload, _uuid(f"{payload.type} {label}"), _TIME, _TRACEPARENT)
 
 
+@cache
 def _values(contracted: Contracted) -> dict[str, Any]:
     if contracted.name in _BY_HAND:
         return _BY_HAND[contracted.name]
