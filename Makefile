@@ -13,6 +13,9 @@ PORT ?= 8000
 HOST ?= 127.0.0.1
 PARLEY_DATA_DIR ?= data
 
+# tests mostly wait: more of them than there are cores
+TEST_PROCESSES ?= 3
+
 ASYNCAPI_PARSER := tests/contract/asyncapi/node_modules/.package-lock.json
 
 SERVICES := user_service chat_service gateway_ws bloom_service
@@ -28,7 +31,7 @@ run: $(VENV)/standalone ## Serve everything in one process (PORT, HOST, PARLEY_D
 
 test: lint $(if $(shell command -v npm),$(ASYNCAPI_PARSER)) ## Lint, and all tests but those that need the stack
 	@$(BIN)/python -m tests.support.servers.install
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 test-stack: $(VENV)/dev ## The end-to-end tests, against a compose stack of their own
 	@deploy/test_stack.sh $(BIN)/python
