@@ -3,9 +3,9 @@
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from common.text import RoomName, Topic, no_nul
+from common.text import RoomName, Text, Topic
 from contracts.fields import Role, Seq, Timestamp
 from contracts.internal_http import RoomView
 
@@ -28,8 +28,16 @@ class NewDirectRoom(Request):
     user_id: UUID
 
 
+def _something_without_defaults(schema: dict[str, Any]) -> None:
+    schema["minProperties"] = 1
+    for field in schema["properties"].values():
+        del field["default"]
+
+
 class RoomUpdate(Request):
     """What is left out stays as it is. A room can be without a topic (null), but not without a name."""
+
+    model_config = ConfigDict(json_schema_extra=_something_without_defaults)
 
     name: RoomName = ""
     topic: Topic | None = None
@@ -70,7 +78,7 @@ class MemberPage(Response):
 class NewMessage(Request):
     """`text` is measured where it is posted, so that a long one is answered `too_long`."""
 
-    text: Annotated[str, StringConstraints(min_length=1), AfterValidator(no_nul)]
+    text: Annotated[Text, StringConstraints(min_length=1)]
     reply_to: UUID | None = None
 
 

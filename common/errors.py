@@ -9,11 +9,9 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute, Match
+from starlette.routing import compile_path
 
 log = structlog.get_logger(__name__)
-
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class Problem(Exception):
@@ -125,19 +123,20 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
             # the framework's word for a body that is not even broken JSON or a broken form
             return await _on_problem(request, InvalidRequest((("body",), "can't be read")))
         case 405:
-            headers["Allow"] = ", ".join(_allowed_methods(request))
+            if allowed := _allowed_methods(request):
+                headers["Allow"] = ", ".join(allowed)
     code = _CODES.get(error.status_code, "invalid_request" if error.status_code < 500 else "internal")
     return problem_response(error.status_code, code, str(error.detail), headers)
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """Those of all routes with this path. (The framework names those of the first.)"""
-    routes: list[BaseRoute] = request.app.routes
-    return [
-        method
-        for method in _METHODS
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
-    ]
+    """Those that the document has for this path. (The framework names those of one route: each method has its own.)"""
+    documented: dict[str, dict[str, object]] = request.app.openapi()["paths"]
+    for template, operations in documented.items():
+        pattern, _, _ = compile_path(template)
+        if pattern.match(request.url.path):
+            return [method.upper() for method in operations]
+    return []
 
 
 async def _on_bug(request: Request, error: Exception) -> JSONResponse:

@@ -3,7 +3,7 @@
 import unicodedata
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 MAX_MESSAGE_CHARACTERS = 8_000
 
@@ -34,6 +34,13 @@ def no_nul(text: str) -> str:
     return text
 
 
-DisplayName = Annotated[str, StringConstraints(max_length=64), AfterValidator(clean_name)]
-RoomName = Annotated[str, StringConstraints(max_length=100), AfterValidator(clean_name)]
-Topic = Annotated[str, StringConstraints(max_length=500), AfterValidator(clean_name)]
+_NAME = Field(
+    description="Taken in Unicode NFC, without surrounding space. Nothing in it is invisible.",
+    json_schema_extra={"format": "name"},
+)
+_NO_NUL = Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
+
+Text = Annotated[str, AfterValidator(no_nul), _NO_NUL]
+DisplayName = Annotated[str, StringConstraints(max_length=64), AfterValidator(clean_name), _NAME]
+RoomName = Annotated[str, StringConstraints(max_length=100), AfterValidator(clean_name), _NAME]
+Topic = Annotated[str, StringConstraints(max_length=500), AfterValidator(clean_name), _NAME]

@@ -2,13 +2,15 @@
 
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
-from uuid import uuid4
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
-import asyncpg
 import pytest
 import structlog
 
+from tests.support import summary
+from tests.support.databases import new_database
+from tests.support.factories import Measured
 from tests.support.servers.provision import POSTGRESQL, RABBITMQ, Kind, running
 from tests.support.servers.server import OwnServer
 
@@ -20,6 +22,19 @@ def pytest_configure() -> None:
     *processors, _ = structlog.get_config()["processors"]
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*processors, plain])
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if lines := list(summary.lines(report for group in terminalreporter.stats.values() for report in group)):
+        terminalreporter.section("measured")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> Measured:
+    """Takes a line for the summary at the end."""
+    return lambda line: record_property(summary.MEASURED, line)
 
 
 @pytest.fixture(scope="session")
@@ -37,12 +52,8 @@ def postgresql_url() -> Iterator[str]:
 @pytest.fixture
 async def postgresql_database(postgresql_url: str) -> AsyncIterator[str]:
     """`postgresql+asyncpg://…` of a new, empty database."""
-    name = f"test_{uuid4().hex}"
-    await _execute(postgresql_url, f'CREATE DATABASE "{name}"')
-    scheme, _, rest = postgresql_url.partition("://")
-    server, _, _ = rest.rpartition("/")
-    yield f"{scheme}+asyncpg://{server}/{name}"
-    await _execute(postgresql_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+    async with new_database(postgresql_url) as url:
+        yield url
 
 
 @pytest.fixture
@@ -65,11 +76,3 @@ def _shared(kind: Kind) -> Iterator[str]:
         return
     with running(kind) as server:
         yield server.url
-
-
-async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()

@@ -4,13 +4,19 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
 
 from common.text import DisplayName
 from contracts.fields import Timestamp
 from user_service.services.emails import normalized_email
 from user_service.services.names import USERNAME
 
-Email = Annotated[str, StringConstraints(max_length=1000), AfterValidator(normalized_email)]
+Email = Annotated[
+    str,
+    StringConstraints(max_length=1000),
+    AfterValidator(normalized_email),
+    Field(json_schema_extra={"format": "idn-email"}),
+]
 Username = Annotated[str, StringConstraints(pattern=f"^{USERNAME.pattern}$")]
 
 NewPassword = Annotated[SecretStr, Field(min_length=8, max_length=256)]
@@ -76,6 +82,14 @@ class UserPage(Response):
 
     items: list[PublicUser]
     next: str | None
+
+
+class PasswordGrant(BaseModel):
+    """RFC 6749, section 4.3.2; what it does not name is passed over (section 3.2). `username` may be an email."""
+
+    grant_type: Literal["password"] | SkipJsonSchema[None] = None
+    username: str = Field(min_length=1)
+    password: SecretStr = Field(min_length=1)
 
 
 class RefreshTokenBody(Request):

@@ -21,7 +21,19 @@ def _emails(request: Request) -> Emails:
 UseCases = Annotated[Emails, Depends(_emails)]
 
 
-@router.post("/check", responses=problems(Behind))
+_EXACTLY_ONE = {
+    "oneOf": [
+        {"required": ["digest"], "properties": {"digest": {"type": "string"}}},
+        {"required": ["digests"], "properties": {"digests": {"type": "array"}}},
+    ]
+}
+
+
+@router.post(
+    "/check",
+    responses=problems(Behind),
+    openapi_extra={"requestBody": {"content": {"application/json": {"schema": _EXACTLY_ONE}}}},
+)
 async def check(body: EmailCheck, emails: UseCases) -> EmailAnswer:
     digests = [body.digest] if body.digest is not None else body.digests or []
     return EmailAnswer(might_exist=emails.check(digests))

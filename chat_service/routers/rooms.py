@@ -4,19 +4,19 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import AfterValidator, StringConstraints
+from pydantic import StringConstraints
 
 from chat_service.routers.dependencies import Cursor, Limit, UseCases, encode_cursor
 from chat_service.schemas import NewDirectRoom, NewRoom, RoomPage, RoomUpdate
 from common.auth import CurrentUser
 from common.errors import Forbidden, InvalidRequest, NotFound, Unavailable
 from common.openapi import problems
-from common.text import no_nul
+from common.text import Text
 from contracts.internal_http import RoomView
 
 router = APIRouter(prefix="/api/v1/rooms", tags=["rooms"], responses=problems(Unavailable))
 
-Sought = Annotated[str, StringConstraints(max_length=100), AfterValidator(no_nul)]
+Sought = Annotated[Text, StringConstraints(max_length=100)]
 
 
 @router.post("", status_code=201)

@@ -15,14 +15,12 @@ import httpx
 import pytest
 
 from tests.support.client import PASSWORD, Account, Socket, User, new_http_client, open_socket
-from tests.support.factories import Connect, CreateUser, Measured
+from tests.support.factories import Connect, CreateUser
 from tests.support.product import Product, Stack, Standalone
 from tests.support.shapes import Json
 
 TARGET = os.environ.get("PARLEY_TEST_TARGET", "standalone")
 TARGETS = ("standalone", "stack")
-
-MEASURED = "measured"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,27 +36,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if deselected:
         config.hook.pytest_deselected(items=deselected)
         items[:] = [item for item in items if item not in deselected]
-
-
-@pytest.fixture
-def measured(record_property: Callable[[str, object], None]) -> Measured:
-    """Takes a line for the summary at the end."""
-    return lambda line: record_property(MEASURED, line)
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    reports = [report for group in terminalreporter.stats.values() for report in group]
-    lines = [
-        value
-        for report in reports
-        if isinstance(report, pytest.TestReport) and report.when == "call"
-        for name, value in report.user_properties
-        if name == MEASURED
-    ]
-    if lines:
-        terminalreporter.section(MEASURED)
-        for line in lines:
-            terminalreporter.write_line(str(line))
 
 
 @pytest.fixture(scope="session")

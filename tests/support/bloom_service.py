@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+from fastapi import FastAPI
 from pydantic import SecretStr
 
 from bloom_service.config import Settings
@@ -151,8 +152,9 @@ class Asked:
 class BloomService(Asked):
     """The service on an in-process bus of its own."""
 
-    def __init__(self, http: httpx.AsyncClient, bus: InProcessBus) -> None:
-        super().__init__(http)
+    def __init__(self, app: FastAPI, bus: InProcessBus) -> None:
+        super().__init__(httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bloom_service"))
+        self.app = app
         self.bus = bus
         self.users = Users(bus)
         self.dead_letters = Recorder()
@@ -169,9 +171,8 @@ async def running_bloom_service(folder: Path, *, capacity: int = 100) -> AsyncIt
     bus = InProcessBus(TOPOLOGY)
     settings = Settings(data_dir=folder, service_token=SecretStr(SERVICE_TOKEN), bloom_capacity=capacity)
     app = create_app(settings, bus)
-    http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bloom_service")
-    service = BloomService(http, bus)
-    async with app.router.lifespan_context(app), http:
+    service = BloomService(app, bus)
+    async with app.router.lifespan_context(app), service.http:
         await bus.start()
         try:
             yield service

@@ -2,31 +2,38 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
-from fastapi.security import OAuth2PasswordRequestForm
+from fastapi import APIRouter, Form, Response
 
 from common.errors import Unauthorized, Unavailable
 from common.openapi import Responses, problems
 from user_service.routers.dependencies import UseCases
-from user_service.schemas import KeySet, RefreshTokenBody, TokenPair
+from user_service.schemas import KeySet, PasswordGrant, RefreshTokenBody, TokenPair
 from user_service.services.sessions import InvalidCredentials, Tokens
 from user_service.services.signing import ACCESS_TOKEN_S
 
 router = APIRouter(prefix="/api/v1/auth", tags=["auth"], responses=problems(Unavailable))
 keys = APIRouter(tags=["auth"])
 
-# RFC 6749, section 5.1
-_NOT_STORED: Responses = {200: {"headers": {"Cache-Control": {"required": True, "schema": {"const": "no-store"}}}}}
+_REFRESH_TOKEN = {"refresh_token": "$response.body#/refresh_token"}
+
+# RFC 6749, section 5.1; and what the tokens are good for
+_TOKENS: Responses = {
+    200: {
+        "headers": {"Cache-Control": {"required": True, "schema": {"const": "no-store"}}},
+        "links": {
+            "refresh": {"operationId": "refresh", "requestBody": _REFRESH_TOKEN},
+            "log_out": {"operationId": "log_out", "requestBody": _REFRESH_TOKEN},
+        },
+    }
+}
 
 
-@router.post("/token", responses=_NOT_STORED | problems(InvalidCredentials))
-async def log_in(
-    form: Annotated[OAuth2PasswordRequestForm, Depends()], response: Response, services: UseCases
-) -> TokenPair:
-    return _answer(await services.sessions.log_in(form.username, form.password), response)
+@router.post("/token", responses=_TOKENS | problems(InvalidCredentials))
+async def log_in(form: Annotated[PasswordGrant, Form()], response: Response, services: UseCases) -> TokenPair:
+    return _answer(await services.sessions.log_in(form.username, form.password.get_secret_value()), response)
 
 
-@router.post("/refresh", responses=_NOT_STORED | problems(Unauthorized))
+@router.post("/refresh", responses=_TOKENS | problems(Unauthorized))
 async def refresh(body: RefreshTokenBody, response: Response, services: UseCases) -> TokenPair:
     return _answer(await services.sessions.refresh(body.refresh_token.get_secret_value()), response)
 

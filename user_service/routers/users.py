@@ -4,12 +4,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 
 from common.errors import NotFound, Unavailable
 from common.openapi import problems
-from common.text import no_nul
+from common.text import Text
 from user_service.models import User
 from user_service.routers.dependencies import SignedInUser, UseCases
 from user_service.schemas import (
@@ -27,11 +27,22 @@ from user_service.services.accounts import EmailTaken, UsernameTaken, WrongPassw
 
 router = APIRouter(prefix="/api/v1/users", tags=["users"], responses=problems(Unavailable))
 
-Prefix = Annotated[str, StringConstraints(max_length=64), AfterValidator(no_nul)]
+Prefix = Annotated[Text, StringConstraints(max_length=64)]
 Cursor = Annotated[str | SkipJsonSchema[None], Field(max_length=44, json_schema_extra={"format": "cursor"})]
 
 
-@router.post("", status_code=201, response_model=OwnUser, responses=problems(EmailTaken, UsernameTaken))
+_LOG_IN = {
+    "operationId": "log_in",
+    "requestBody": {"username": "$response.body#/username", "password": "$request.body#/password"},
+}
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=OwnUser,
+    responses=problems(EmailTaken, UsernameTaken) | {201: {"links": {"log_in": _LOG_IN}}},
+)
 async def register(body: Registration, services: UseCases) -> User:
     return await services.accounts.register(
         email=body.email,

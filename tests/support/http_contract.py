@@ -1,0 +1,173 @@
+"""A service on a socket, and schemathesis, which holds every answer to the service's own OpenAPI document.
+
+The service runs in a thread of its own: schemathesis and its requests know nothing of event loops.
+"""
+
+import asyncio
+import base64
+import os
+import socket
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import hypothesis
+import schemathesis
+import uvicorn
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from fastapi import FastAPI
+from hypothesis import strategies as st
+from hypothesis.errors import FlakyStrategyDefinition
+from schemathesis import Case, Config, HookContext, Response
+from schemathesis.generation.stateful import run_state_machine_as_test
+from schemathesis.specs.openapi.schemas import OpenApiSchema
+
+from tests.support.eventually import eventually
+
+NO_DATABASE = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
+"""Where no server listens."""
+
+EXAMPLES = int(os.environ.get("PARLEY_TEST_HTTP_EXAMPLES", "0"))
+"""How many requests are made up for each operation, besides those at the bounds of what is allowed, and how many
+sequences for each service: other ones each time. Without it they are few, and always the same."""
+
+REQUESTS: Counter[tuple[str, str]] = Counter()
+"""How many were made up and answered so far, by service and by schemathesis' phase."""
+
+_NAMES_LIKE_IDS = ("/api/v1/users/availability", "/api/v1/rooms/direct", "/api/v1/rooms/public")
+"""Where an id may stand, too. A method that they don't have is not refused as such (405): what is wrong is the id."""
+_METHODS_OF_NO_ID = ["put", "options", "trace", "query"]
+
+
+AnyCase = Case[Any]
+"""A request that is made up."""
+
+
+class Running(Protocol):
+    @property
+    def app(self) -> FastAPI: ...
+
+
+AnyService = TypeVar("AnyService", bound=Running)
+
+
+def path_of(service: str) -> Path:
+    return Path(__file__).parents[2] / "contracts/openapi" / f"{service}.json"
+
+
+def document_of(service: str) -> OpenApiSchema:
+    """The committed document. Whatever is asked by it is counted."""
+    document = schemathesis.openapi.from_path(path_of(service), config=_config())
+
+    def count(_context: HookContext, case: AnyCase, _response: Response) -> None:
+        if case.meta is not None:
+            REQUESTS[service, case.meta.phase.name] += 1
+
+    document.hooks.register_hook_with_name(count, "after_call")
+    return document
+
+
+class Api(Generic[AnyService]):
+    """A service at work, held to a document."""
+
+    def __init__(self, document: OpenApiSchema, service: AnyService, portal: BlockingPortal, url: str) -> None:
+        self.service = service
+        self.portal = portal
+        self.document = document
+        self.url = url
+        self.tokens: dict[str, str] = {}
+
+    def options(self, case: AnyCase) -> dict[str, Any]:
+        """Where a request that was made up goes, and with which of `tokens`, which are by security scheme."""
+        security: list[dict[str, Any]] = case.operation.definition.raw.get("security", [])
+        tokens = [self.tokens[scheme] for either in security for scheme in either]
+        return {"base_url": self.url, "headers": authorization(*tokens)}
+
+
+def authorization(*tokens: str) -> dict[str, str]:
+    """The header with the one token, or none."""
+    return {"Authorization": f"Bearer {token}" for token in tokens}  # noqa: B035
+
+
+@contextmanager
+def served(document: OpenApiSchema, running: AbstractAsyncContextManager[AnyService]) -> Iterator[Api[AnyService]]:
+    """A service under uvicorn on a port of its own."""
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(running) as service,
+        portal.wrap_async_context_manager(_listening(service.app)) as url,
+    ):
+        yield Api(document, service, portal, url)
+
+
+def run_sequences(api: Api[Any]) -> None:
+    """Requests that follow from one another: what one has answered goes into the next."""
+    failures: list[BaseException] = []
+    sequences = 0
+
+    class Sequence(api.document.as_state_machine()):  # type: ignore[misc]
+        def setup(self) -> None:
+            nonlocal sequences
+            sequences += 1
+
+        def get_call_kwargs(self, case: AnyCase) -> dict[str, Any]:
+            return api.options(case)
+
+        def validate_response(self, response: Response, case: AnyCase, **options: Any) -> None:
+            try:
+                super().validate_response(response, case, **options)
+            except BaseException as failure:
+                failures.append(failure)
+                raise
+
+    settings = hypothesis.settings(
+        api.document.config.get_hypothesis_settings(phase="stateful"),
+        phases=[hypothesis.Phase.generate],
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    while sequences < settings.max_examples and not failures:
+        # the service remembers what came before, so a sequence that is tried again may go another way
+        with suppress(FlakyStrategyDefinition):
+            run_state_machine_as_test(hypothesis.seed(sequences)(Sequence), settings=settings)
+    if failures:
+        raise failures[0]
+
+
+def _config() -> Config:
+    generation = {"max-examples": EXAMPLES} if EXAMPLES else {"max-examples": 10, "deterministic": True}
+    fewer_methods = {"coverage": {"unexpected-methods": _METHODS_OF_NO_ID}}
+    return Config.from_dict(
+        {
+            "generation": {**generation, "database": "none", "with-security-parameters": False},
+            "phases": {"stateful": {"max-steps": 15}},
+            "operations": [{"include-path": path, "phases": fewer_methods} for path in _NAMES_LIKE_IDS],
+        }
+    )
+
+
+@asynccontextmanager
+async def _listening(app: FastAPI) -> AsyncIterator[str]:
+    # its lifespan has been entered already, with what else belongs to the service
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, ws="none"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(server.serve([listener]))
+
+        async def started() -> bool:
+            return server.started
+
+        await eventually(started)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await serving
+
+
+def _encoded(username: str) -> str:
+    return base64.urlsafe_b64encode(username.encode()).decode()
+
+
+# what a value of a format looks like that is not only well-formed
+schemathesis.openapi.format("idn-email", st.from_regex(r"\A[a-z0-9]{1,30}(\+[a-z]{1,9})?@[a-z]{1,20}\.test\Z"))
+schemathesis.openapi.format("name", st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1))
+schemathesis.openapi.format("cursor", st.from_regex(r"\A[a-z0-9]{3,32}\Z").map(_encoded))
