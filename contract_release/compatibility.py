@@ -103,33 +103,36 @@ _Finding = tuple[str, str, Broken]
 
 def _compare(old: Schema, new: Schema, path: str) -> Iterator[_Finding]:
     """Of two expanded schemas."""
-    old_options, old_null = _options(old)
-    new_options, new_null = _options(new)
+    if "anyOf" in old or "anyOf" in new:
+        yield from _compare_forms(old, new, path)
+    else:
+        yield from _compare_form(old, new, path)
+
+
+def _compare_forms(old: Schema, new: Schema, path: str) -> Iterator[_Finding]:
+    """Of which at least one has several."""
+    (old_forms, old_null, old_rest), (new_forms, new_null, new_rest) = _forms(old), _forms(new)
     if new_null and not old_null:
         yield path, "may now be null", Broken.OLD_READERS
     if old_null and not new_null:
         yield path, "may no longer be null", Broken.OLD_BYTES
-    if len(old_options) != len(new_options):
-        yield path, f"has {len(new_options)} forms instead of {len(old_options)}", Broken.BOTH
+    if len(old_forms) != len(new_forms):
+        yield path, f"has {len(new_forms)} forms instead of {len(old_forms)}", Broken.BOTH
         return
-    for old_option, new_option in zip(old_options, new_options, strict=True):
-        yield from _compare_option(old_option, new_option, path)
-    if "anyOf" in old and "anyOf" in new:
-        yield from _compare_option(_beside_options(old), _beside_options(new), path)
+    for old_form, new_form in zip(old_forms, new_forms, strict=True):
+        yield from _compare(old_form, new_form, path)
+    yield from _compare_form(old_rest, new_rest, path)
 
 
-def _options(schema: Schema) -> tuple[list[Schema], bool]:
-    """What the value may be, and whether it may be null as well."""
-    options: list[Schema] = schema.get("anyOf", [schema])
-    solid = [option for option in options if option.get("type") != "null"]
-    return solid, len(solid) < len(options)
+def _forms(schema: Schema) -> tuple[list[Schema], bool, Schema]:
+    """What a value may be, whether it may be null as well, and what is said of it in either case."""
+    forms: list[Schema] = schema.get("anyOf", [schema])
+    solid = [form for form in forms if form.get("type") != "null"]
+    rest = {keyword: value for keyword, value in schema.items() if "anyOf" in schema and keyword != "anyOf"}
+    return solid, len(solid) < len(forms), rest
 
 
-def _beside_options(schema: Schema) -> Schema:
-    return {keyword: value for keyword, value in schema.items() if keyword != "anyOf"}
-
-
-def _compare_option(old: Schema, new: Schema, path: str) -> Iterator[_Finding]:
+def _compare_form(old: Schema, new: Schema, path: str) -> Iterator[_Finding]:
     if _described(old) != _described(new):
         yield path, f"is {_described(new)} instead of {_described(old)}", Broken.BOTH
         return
