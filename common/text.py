@@ -35,8 +35,8 @@ def no_nul(text: str) -> str:
 
 
 _NAME = Field(
-    description="Taken in Unicode NFC, without surrounding space. Nothing in it is invisible.",
-    json_schema_extra={"format": "name"},
+    min_length=1,
+    description="Taken in Unicode NFC, without surrounding space. Nothing invisible is in it, and something is.",
 )
 _NO_NUL = Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})
 

@@ -10,7 +10,7 @@ from chat_service.schemas import MemberPage, RoleChange, RoomMember
 from chat_service.services.access import NotAMember
 from common.auth import CurrentUser
 from common.errors import Forbidden, NotFound, Unavailable
-from common.openapi import problems
+from common.openapi import Responses, problems
 from contracts.internal_http import RoomView
 
 router = APIRouter(prefix="/api/v1/rooms/{room_id}", tags=["members"], responses=problems(NotFound, Unavailable))
@@ -26,7 +26,18 @@ async def leave_room(room_id: UUID, user: CurrentUser, services: UseCases) -> No
     await services.members.leave(user.user_id, room_id)
 
 
-@router.get("/members", responses=problems(NotAMember))
+_A_MEMBER = {"room_id": "$request.path.room_id", "user_id": "$response.body#/items/0/user_id"}
+_MEMBERS: Responses = {
+    200: {
+        "links": {
+            "set_role": {"operationId": "set_role", "parameters": _A_MEMBER},
+            "remove_member": {"operationId": "remove_member", "parameters": _A_MEMBER},
+        }
+    }
+}
+
+
+@router.get("/members", responses=_MEMBERS | problems(NotAMember))
 async def list_members(
     room_id: UUID, user: CurrentUser, services: UseCases, cursor: Cursor = None, limit: Limit = 50
 ) -> MemberPage:

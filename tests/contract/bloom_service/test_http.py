@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import schemathesis
 
 from tests.support.bloom_service import SERVICE_TOKEN, BloomService, new_digest, running_bloom_service
 from tests.support.documented_answers import Ask, answers, documented
@@ -47,7 +48,8 @@ def unavailable(tmp_path: Path) -> Iterator[Api[BloomService]]:
         yield api
 
 
-@DOCUMENT.parametrize()
+@schemathesis.pytest.from_fixture("document").parametrize()
+@pytest.mark.timeout(300)
 def test_every_request_is_answered_as_documented(case: AnyCase, api: Api[BloomService]) -> None:
     case.call_and_validate(**api.options(case))
 

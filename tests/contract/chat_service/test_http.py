@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import pytest
+import schemathesis
 
 from chat_service.migrations import upgrade
 from tests.support.chat_service import SERVICE_TOKEN, ChatService, running_chat_service
@@ -31,7 +32,8 @@ async def on_postgresql(server_url: str) -> AsyncIterator[ChatService]:
 @pytest.fixture(scope="module")
 def api(postgresql_url: str) -> Iterator[Api[ChatService]]:
     with served(DOCUMENT, on_postgresql(postgresql_url)) as api:
-        alice = api.service.newcomer()
+        alice, bob = api.service.newcomer(), api.service.newcomer()
+        api.portal.call(bob.create_room, "public")
         api.tokens = {"access_token": alice.account.access_token, "service_credential": SERVICE_TOKEN}
         yield api
 
@@ -42,7 +44,8 @@ def unavailable(api: Api[ChatService]) -> Iterator[Api[ChatService]]:
         yield unavailable
 
 
-@DOCUMENT.parametrize()
+@schemathesis.pytest.from_fixture("document").parametrize()
+@pytest.mark.timeout(300)
 def test_every_request_is_answered_as_documented(case: AnyCase, api: Api[ChatService]) -> None:
     case.call_and_validate(**api.options(case))
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
+import schemathesis
 
 from tests.support.documented_answers import Ask, answers, documented
 from tests.support.gateway_ws import GatewayServer, running_gateway
@@ -34,7 +35,7 @@ def unavailable() -> Iterator[Api[GatewayServer]]:
         yield api
 
 
-@DOCUMENT.parametrize()
+@schemathesis.pytest.from_fixture("document").parametrize()
 def test_every_request_is_answered_as_documented(case: AnyCase, api: Api[GatewayServer]) -> None:
     case.call_and_validate(**api.options(case))
 

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import pytest
+import schemathesis
 
 from tests.support.client import User, new_credentials
 from tests.support.databases import new_database
@@ -45,7 +46,8 @@ def register(api: Api[UserService]) -> User:
     return user
 
 
-@DOCUMENT.parametrize()
+@schemathesis.pytest.from_fixture("document").parametrize()
+@pytest.mark.timeout(300)
 def test_every_request_is_answered_as_documented(case: AnyCase, api: Api[UserService]) -> None:
     case.call_and_validate(**api.options(case))
 
