@@ -1,6 +1,7 @@
 """The released folder: it grows, nothing in it ever changes, and what today's code says is what is committed."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Sequence
 from datetime import datetime
@@ -279,12 +280,14 @@ def test_what_is_on_main_can_not_be_unsaid_by_editing_the_index_as_well(released
     assert all("is released on main" in sentence for sentence in sentences)
 
 
-def test_a_revision_that_is_not_on_main_yet_may_be_made_again(released: Path) -> None:
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_revision_that_is_not_on_main_yet_may_be_made_again(released: Path, committed: bool) -> None:
     publish(released, note(LongerNote))
-    git(released, "add", ".")
-    git(released, "commit", "--message=A first try")
+    if committed:
+        git(released, "add", ".")
+        git(released, "commit", "--message=A first try")
 
-    git(released.parent, "rm", "-r", "--quiet", "released")
+    shutil.rmtree(released)
     git(released.parent, "checkout", "main", "--", "released")
 
     assert publish(released, note()) == []
