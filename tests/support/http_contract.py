@@ -24,6 +24,7 @@ from hypothesis.errors import FlakyStrategyDefinition
 from schemathesis import Case, Config, GenerationMode, HookContext, Response
 from schemathesis.generation.stateful import run_state_machine_as_test
 from schemathesis.specs.openapi.schemas import OpenApiSchema
+from structlog.testing import capture_logs
 
 from common.text import clean_name
 from tests.support.eventually import eventually
@@ -98,6 +99,8 @@ def authorization(*tokens: str) -> dict[str, str]:
 def served(document: OpenApiSchema, running: AbstractAsyncContextManager[AnyService]) -> Iterator[Api[AnyService]]:
     """A service under uvicorn on a port of its own."""
     with (
+        # nothing is written from its thread: pytest may just be exchanging the files to write to
+        capture_logs(),
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(running) as service,
         portal.wrap_async_context_manager(_listening(service.app)) as url,
