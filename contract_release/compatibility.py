@@ -21,7 +21,6 @@ _EXACT = ("format", "pattern", "multipleOf", "uniqueItems", VALIDATORS)
 _NESTED = {"items": "[]", "additionalProperties": ".*", "propertyNames": ".(key)"}
 _PLAIN = {"type", "enum", "default", "required", *_LOWER, *_UPPER, *_EXACT}
 _UNJUDGED = {"$schema", "$id", "$defs", *PROSE}
-_ABSENT = object()
 
 
 class Broken(StrEnum):
@@ -187,7 +186,7 @@ def _compare_fields(old: Schema, new: Schema, path: str) -> Iterator[_Finding]:
             yield at, "was optional and is now required", Broken.OLD_BYTES
         elif name in old_required and name not in new_required:
             yield at, "was required and is now optional", Broken.OLD_READERS
-        elif _json(field.get("default", _ABSENT)) != _json(changed.get("default", _ABSENT)):
+        elif _json(field.get("default")) != _json(changed.get("default")):
             yield at, f"means {_shown('default', changed)} instead of {_shown('default', field)} if absent", Broken.BOTH
         yield from _compare(field, changed, at)
     for name in new["properties"]:
@@ -214,4 +213,4 @@ def _listed(values: list[Any]) -> str:
 
 def _json(value: Any) -> str:
     """Tells true from 1, unlike `==`."""
-    return "absent" if value is _ABSENT else json.dumps(value, sort_keys=True)
+    return json.dumps(value, sort_keys=True)

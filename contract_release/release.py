@@ -58,12 +58,12 @@ class Released:
 
     @cached_property
     def revisions(self) -> dict[str, Revisions]:
-        """By name, oldest first."""
+        """By name."""
         revisions: dict[str, Revisions] = {}
         for path in self.index:
             name, revision, file = path.split("/", 2)
             revisions.setdefault(name, {}).setdefault(int(revision), {})[file] = self.files[path]
-        return {name: dict(sorted(by_number.items())) for name, by_number in revisions.items()}
+        return revisions
 
 
 def artefacts() -> dict[str, str]:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 import pytest
-from pydantic import AfterValidator, Field, PlainSerializer
+from pydantic import AfterValidator, Field, PlainSerializer, SerializerFunctionWrapHandler, model_serializer
 
 from contract_release import asyncapi, openapi, release
 from contract_release.release import FOLDER, REPOSITORY, Released, additions, faults
@@ -42,8 +42,12 @@ def note(model: type[Contract] = Note, name: str = "http.note.v1") -> Contracted
 
 def publish(folder: Path, *registry: Contracted) -> list[str]:
     """What `make contracts` does with the folder. The paths of what is new."""
+    assert refused(folder, *registry) == []
+    return publish_unchecked(folder, *registry)
+
+
+def publish_unchecked(folder: Path, *registry: Contracted) -> list[str]:
     released = Released.load(folder)
-    assert faults(released, registry) == []
     new = additions(released, registry)
     for path, content in new.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -106,6 +110,15 @@ def test_an_allowed_change_gets_the_next_revision_beside_the_last(tmp_path: Path
 
 
 def test_a_change_is_held_to_every_revision_not_only_to_the_newest(tmp_path: Path) -> None:
+    publish(tmp_path, note())
+    publish_unchecked(tmp_path, note(ShorterNote))
+
+    [sentence] = refused(tmp_path, note(ShorterNote))
+
+    assert "http.note.v1: field `title` has been removed" in sentence
+
+
+def test_a_field_of_a_later_revision_stays_as_well(tmp_path: Path) -> None:
     publish(tmp_path, note())
     publish(tmp_path, note(LongerNote))
 
@@ -177,6 +190,24 @@ def test_a_value_that_is_written_in_another_form_is_refused_though_the_schema_is
     sentences = refused(tmp_path, note(OtherTime))
 
     assert any("samples/full.json, read and written again, has another `at`" in sentence for sentence in sentences)
+
+
+class Labelled(Note):
+    label: str | None
+
+
+class WithoutNulls(Labelled):
+    @model_serializer(mode="wrap")
+    def leave_out(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in write(self).items() if value is not None}
+
+
+def test_a_null_that_is_no_longer_written_is_refused(tmp_path: Path) -> None:
+    publish(tmp_path, note(Labelled))
+
+    [sentence] = refused(tmp_path, note(WithoutNulls))
+
+    assert "samples/minimal.json, read and written again, has another `label`" in sentence
 
 
 def never(value: str) -> str:
