@@ -12,7 +12,7 @@ from common.app import new_app
 from common.errors import Forbidden, Unavailable
 from common.middleware import MAX_BODY_BYTES
 from common.tracing import current_trace_id
-from tests.support.shapes import ok, problem
+from tests.support.shapes import invalid_request, ok, problem
 
 
 @asynccontextmanager
@@ -55,6 +55,13 @@ async def http(faults: Faults) -> AsyncIterator[httpx.AsyncClient]:
     async def bug() -> None:
         raise RuntimeError("the password is swordfish")
 
+    async def nothing() -> None:
+        pass
+
+    for name, path, method in (("a", "/things/new", "POST"), ("b", "/things", "GET"), ("c", "/things", "PUT")):
+        router.add_api_route(path, nothing, methods=[method], name=name)
+    router.add_api_route("/things/{name}", nothing, methods=["GET"], name="d")
+
     @router.get("/trace")
     async def trace() -> str | None:
         return current_trace_id()
@@ -74,6 +81,19 @@ async def test_errors_are_problems_with_a_code(http: httpx.AsyncClient) -> None:
     unavailable = await http.get("/unavailable")
     problem(unavailable, 503, "unavailable")
     assert unavailable.headers["Retry-After"] == "7"
+
+
+@pytest.mark.parametrize("body", [b'"\xff"', b"[" * 100_000])
+async def test_a_body_that_is_no_text_or_no_value_is_an_invalid_request(http: httpx.AsyncClient, body: bytes) -> None:
+    invalid_request(await http.post("/length", content=body, headers={"Content-Type": "application/json"}))
+
+
+@pytest.mark.parametrize(("path", "allowed"), [("/length", "POST"), ("/things", "GET, PUT"), ("/things/new", "POST")])
+async def test_a_wrong_method_is_told_those_that_the_path_has(http: httpx.AsyncClient, path: str, allowed: str) -> None:
+    response = await http.delete(path)
+
+    problem(response, 405, "method_not_allowed")
+    assert response.headers["Allow"] == allowed
 
 
 async def test_a_bug_is_a_problem_that_tells_nothing(http: httpx.AsyncClient) -> None:
