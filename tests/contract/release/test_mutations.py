@@ -420,4 +420,5 @@ def test_make_contracts_says_what_it_writes(tree: Tree) -> None:
     assert f"wrote {FOLDER}/room.typing.v1/2/schema.json\n" in run.stdout
     assert f"wrote {FOLDER}/index.json\n" in run.stdout
     assert "wrote contracts/asyncapi.yaml\n" in run.stdout
+    assert "contracts/openapi" not in run.stdout
     assert gate(tree) == ([], set())
