@@ -1,7 +1,10 @@
 """A network between a client and a server that can be cut, or stand still."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
+
+Observer = Callable[[bytes], None]
 
 
 class TcpProxy:
@@ -20,6 +23,10 @@ class TcpProxy:
     def port(self) -> int:
         port: int = self._listener.sockets[0].getsockname()[1]
         return port
+
+    def observers(self) -> tuple[Observer, Observer]:
+        """Of one connection: who sees its bytes on their way to the server, and who on their way back."""
+        return _look_away, _look_away
 
     async def start(self) -> None:
         self._listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -62,9 +69,10 @@ class TcpProxy:
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_connection(*self._server_address)
+        sees_there, sees_back = self.observers()
         try:
-            there = asyncio.create_task(self._pump(reader, server_writer))
-            back = asyncio.create_task(self._pump(server_reader, writer))
+            there = asyncio.create_task(self._pump(reader, server_writer, sees_there))
+            back = asyncio.create_task(self._pump(server_reader, writer, sees_back))
             await asyncio.wait({there, back}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for pump in (there, back):
@@ -73,8 +81,13 @@ class TcpProxy:
             for end in (writer, server_writer):
                 end.transport.abort()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, observer: Observer) -> None:
         while data := await reader.read(65536):
             await self._flows.wait()
+            observer(data)
             writer.write(data)
             await writer.drain()
+
+
+def _look_away(_data: bytes) -> None:
+    pass
