@@ -6,6 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from schemathesis import APIOperation
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from common.middleware import MAX_BODY_BYTES
@@ -13,6 +19,14 @@ from tests.support.http_contract import Api, authorization, path_of
 
 Answer = tuple[str, int, str | None]
 """Operation, status, and the `code` of an error."""
+
+
+_CONFORMANCE = [
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
 
 
 @dataclass(frozen=True)
@@ -59,7 +73,7 @@ def _answer(api: Api[Any], ask: Ask) -> Answer:
     body = {} if ask.body is None else {"body": ask.body, "media_type": _media_type(operation)}
     case = operation.Case(path_parameters=dict(ask.path), query=dict(ask.query), headers=dict(ask.headers), **body)
     response = case.call(api.url, headers=authorization(*[ask.token] if ask.token else []))
-    operation.validate_response(response)
+    case.validate_response(response, checks=_CONFORMANCE)
     is_problem = response.headers.get("content-type") == ["application/problem+json"]
     return ask.operation, response.status_code, response.json()["code"] if is_problem else None
 

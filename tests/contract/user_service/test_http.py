@@ -52,6 +52,7 @@ def test_every_request_is_answered_as_documented(case: AnyCase, api: Api[UserSer
     case.call_and_validate(**api.options(case))
 
 
+@pytest.mark.timeout(300)
 def test_every_sequence_of_requests_is_answered_as_documented(api: Api[UserService]) -> None:
     run_sequences(api)
 
