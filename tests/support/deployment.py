@@ -1,5 +1,6 @@
 """The four services, each a process of its own, on one broker and one PostgreSQL server: deployed one by one."""
 
+import asyncio
 import base64
 import json
 import os
@@ -21,6 +22,8 @@ from tests.support.databases import new_database
 from tests.support.released_service import Release
 from tests.support.servers.server import free_port
 from tests.support.shapes import Json
+
+REPOSITORY = Path(__file__).parents[2]
 
 READY_WITHIN_S = 40
 ENDS_WITHIN_S = 10
@@ -88,6 +91,7 @@ class Deployment:
         with self._log_file(service).open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", *other, service],
+                cwd=REPOSITORY,
                 env={**self._environment, **self._own_environment(service)},
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -131,7 +135,8 @@ async def new_deployment(folder: Path, broker_url: str, postgresql_url: str) -> 
         try:
             yield deployment
         finally:
-            deployment.close()
+            # not here: what stands between services and broker may be at work in this very loop
+            await asyncio.to_thread(deployment.close)
 
 
 class _Origin(httpx.AsyncHTTPTransport):

@@ -1,0 +1,74 @@
+"""Whatever was ever released for bloom_service to read is understood by its real handlers, and takes effect."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from common.ids import uuid7
+from contracts.messages import UserDeleted, UserRegistered, UsersWatermark
+from contracts.routing import EVENTS, Service
+from messaging.bus import Message
+from tests.support.bloom_service import AUTHORIZATION, BloomService, message, registered, running_bloom_service
+from tests.support.released import Sample, samples_read_by
+from tests.support.shapes import ok
+
+
+@pytest.mark.parametrize("sample", samples_read_by(Service.BLOOM_SERVICE))
+async def test_what_was_released_is_understood(sample: Sample, tmp_path: Path) -> None:
+    async with running_bloom_service(tmp_path) as service:
+        await service.users.say_watermark(nobody=True)
+        await service.answers()
+
+        await EFFECTS[sample.name](service, sample)
+
+        assert not service.dead_letters.deliveries
+
+
+async def is_registered(service: BloomService, sample: Sample) -> None:
+    digests = [event["email_digest"] for event in sample.events]
+    assert not any(await service.might_exist(*digests))
+
+    await publish(service, sample)
+
+    assert all(await service.might_exist(*digests))
+
+
+async def is_deleted(service: BloomService, sample: Sample) -> None:
+    await service.users.publish(*(message(registered(event["email_digest"])) for event in sample.events))
+
+    await publish(service, sample)
+
+    assert (await service.stats())["deleted"] == len(sample.events)
+
+
+async def is_as_of_then(service: BloomService, sample: Sample) -> None:
+    """The moment is long ago, so the service knows that it is behind."""
+    await publish(service, sample)
+
+    assert "s behind" in await service.is_behind()
+
+
+async def is_answered(service: BloomService, sample: Sample) -> None:
+    asked = sample.json.get("digests", [sample.json.get("digest")])
+    await service.users.register(asked[0])
+
+    answer = ok(await service.http.post("/emails/check", content=sample.body, headers=AUTHORIZATION | JSON))
+
+    assert answer["might_exist"] == [True, *(False for _ in asked[1:])]
+
+
+async def publish(service: BloomService, sample: Sample) -> None:
+    """As user_service does; returns when it has been handled."""
+    type = sample.name
+    await service.bus.publish([Message(EVENTS, type, sample.body, type, str(uuid7()), sample.content_type)])
+
+
+JSON = {"Content-Type": "application/json"}
+
+EFFECTS: dict[str, Callable[[BloomService, Sample], Awaitable[None]]] = {
+    UserRegistered.type: is_registered,
+    UserDeleted.type: is_deleted,
+    UsersWatermark.type: is_as_of_then,
+    "http.email_check.v1": is_answered,
+}

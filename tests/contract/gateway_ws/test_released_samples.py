@@ -1,0 +1,297 @@
+"""Whatever was ever released for gateway_ws to read is understood by its real handlers, as real connections see."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import httpx
+import pytest
+
+from common.ids import now, uuid7
+from common.tracing import new_traceparent
+from contracts.entries import ENTRIES, MemberLeft, MemberRemoved, RoomUpdated
+from contracts.envelope import Envelope, encode
+from contracts.messages import (
+    CommandAccepted,
+    CommandRefused,
+    MarkRead,
+    MemberAdded,
+    RoomEntry,
+    RoomRead,
+    RoomTyping,
+    SendMessage,
+    SessionRevoked,
+)
+from contracts.routing import EVENTS, EVERYBODY, MEMBERS, REPLIES, ROOMS, Service, shard
+from gateway_ws.chat_client import ChatClient
+from messaging.bus import Message
+from tests.support.client import Socket
+from tests.support.eventually import eventually
+from tests.support.gateway_ws import GatewayServer, Room, running_gateway
+from tests.support.released import Sample, samples_read_by
+from tests.support.shapes import Json
+
+
+@pytest.mark.parametrize("sample", samples_read_by(Service.GATEWAY_WS))
+async def test_what_was_released_is_understood(sample: Sample) -> None:
+    async with running_gateway() as gateway:
+        await EFFECTS[sample.name](gateway, sample)
+
+
+# --- from the bus ---------------------------------------------------------------------------------------------------
+
+
+async def entry_is_passed_on(gateway: GatewayServer, sample: Sample) -> None:
+    """Whole, also with what nobody here knows; and whoever has to go is told so."""
+    entry = sample.events[0]
+    listener = UUID(entry["data"].get("user_id", str(uuid7())))
+    room = new_room(gateway, entry["room_id"], listener, entries=entry["seq"] - 1)
+    socket = await gateway.connect(listener)
+
+    await publish(gateway, sample, ROOMS, shard(room.id))
+
+    event = await socket.expect("event", room_id=entry["room_id"], seq=entry["seq"])
+    for field in ("kind", "actor_id", "id", "at", "data"):
+        assert event[field] == entry[field]
+    match entry["kind"], entry["data"]:
+        case MemberLeft.kind, _:
+            await socket.expect("room_removed", room_id=entry["room_id"], reason="left")
+        case MemberRemoved.kind, _:
+            await socket.expect("room_removed", room_id=entry["room_id"], reason="removed")
+        case RoomUpdated.kind, {"deleted": True}:
+            await socket.expect("room_removed", room_id=entry["room_id"], reason="room_deleted")
+
+
+async def data_are_passed_on(gateway: GatewayServer, sample: Sample) -> None:
+    entry = RoomEntry(
+        room_id=uuid7(),
+        seq=1,
+        kind=sample.name.removeprefix("entry.").rpartition(".v")[0],
+        actor_id=uuid7(),
+        id=uuid7(),
+        at=now(),
+        data=sample.json,
+    )
+    body, _ = encode([Envelope(entry, entry.id, entry.at, new_traceparent())])
+    await entry_is_passed_on(gateway, Sample(RoomEntry.type, sample.label, body))
+
+
+async def mark_is_told(gateway: GatewayServer, sample: Sample) -> None:
+    read = sample.events[0]
+    room, socket = await new_listener(gateway, read["room_id"])
+
+    await publish(gateway, sample, ROOMS, shard(room.id))
+
+    await socket.expect("read", room_id=read["room_id"], user_id=read["user_id"], seq=read["seq"])
+
+
+async def typing_is_told(gateway: GatewayServer, sample: Sample) -> None:
+    typing = sample.events[0]
+    room, socket = await new_listener(gateway, typing["room_id"])
+
+    await publish(gateway, sample, ROOMS, shard(room.id))
+
+    await socket.expect("typing", room_id=typing["room_id"], user_id=typing["user_id"], on=typing["on"])
+
+
+async def room_is_added(gateway: GatewayServer, sample: Sample) -> None:
+    added = sample.events[0]
+    socket = await gateway.connect(UUID(added["user_id"]))
+    new_room(gateway, added["room_id"], UUID(added["user_id"]), entries=added["seq"])
+
+    await publish(gateway, sample, MEMBERS, EVERYBODY)
+
+    assert (await socket.expect("room_added"))["room"]["id"] == added["room_id"]
+    await socket.reach(added["room_id"], added["seq"])
+
+
+async def session_is_closed(gateway: GatewayServer, sample: Sample) -> None:
+    revoked = sample.events[0]
+    session_id = revoked["session_id"] and UUID(revoked["session_id"])
+    socket = await gateway.open()
+    await socket.hello(gateway.token(UUID(revoked["user_id"]), session_id=session_id))
+
+    await publish(gateway, sample, EVENTS, sample.name)
+
+    assert await socket.close_code() == 4003
+
+
+async def repeat_is_acked(gateway: GatewayServer, sample: Sample) -> None:
+    reply = sample.events[0]
+    async with waiting_for(gateway, reply) as (socket, gateway_id):
+        await publish(gateway, sample, REPLIES, gateway_id)
+
+        ack = await socket.expect("ack", id=reply["command_id"], duplicate=True)
+        for field in ("room_id", "seq", "message_id", "at"):
+            assert ack[field] == reply[field]
+
+
+async def refusal_is_told(gateway: GatewayServer, sample: Sample) -> None:
+    reply = sample.events[0]
+    async with waiting_for(gateway, reply) as (socket, gateway_id):
+        await publish(gateway, sample, REPLIES, gateway_id)
+
+        await socket.expect("error", id=reply["command_id"], code=reply["code"], detail=reply["detail"])
+
+
+@asynccontextmanager
+async def waiting_for(gateway: GatewayServer, reply: Json) -> AsyncIterator[tuple[Socket, str]]:
+    """Somebody who has sent that command, which nobody answers, over the gateway of that id."""
+    user_id = UUID(reply["user_id"])
+    new_room(gateway, reply["room_id"], user_id)
+    socket = await gateway.connect(user_id)
+    await socket.post(reply["room_id"], "hello")
+    (send,) = gateway.chat.commands
+    assert isinstance(send, SendMessage)
+    gateway.chat.answering.clear()
+    await socket.send(reply["room_id"], "hello again", id=reply["command_id"])
+    await gateway.until_pending(1)
+    yield socket, send.gateway_id
+    gateway.chat.answering.set()
+
+
+async def publish(gateway: GatewayServer, sample: Sample, exchange: str, key: str) -> None:
+    message = Message(exchange, key, sample.body, sample.name, str(uuid7()), sample.content_type, durable=False)
+    await gateway.chat_bus.publish([message])
+
+
+# --- from a client --------------------------------------------------------------------------------------------------
+
+
+async def hello_is_answered(gateway: GatewayServer, sample: Sample) -> None:
+    user_id, resume = uuid7(), sample.json.get("resume", {})
+    for room_id, seq in resume.items():
+        new_room(gateway, room_id, user_id, entries=seq + 2)
+    socket = await gateway.open(resume=resume)
+
+    await socket.send_raw(with_token(sample, gateway.token(user_id)))
+
+    welcome = await socket.expect("welcome")
+    assert {room["id"] for room in welcome["rooms"]} == resume.keys()
+    for room_id, seq in resume.items():
+        await socket.reach(room_id, seq + 2)
+
+
+async def message_is_sent(gateway: GatewayServer, sample: Sample) -> None:
+    _, socket = await new_listener(gateway, sample.json["room_id"])
+
+    await socket.send_raw(sample.body.decode())
+
+    await socket.expect("ack", id=sample.json["id"])
+    (send,) = gateway.chat.commands
+    assert isinstance(send, SendMessage)
+    assert (str(send.command_id), str(send.room_id)) == (sample.json["id"], sample.json["room_id"])
+    assert (send.text, send.reply_to and str(send.reply_to)) == (sample.json["text"], sample.json.get("reply_to"))
+
+
+async def mark_is_sent(gateway: GatewayServer, sample: Sample) -> None:
+    _, socket = await new_listener(gateway, sample.json["room_id"])
+
+    await socket.send_raw(sample.body.decode())
+
+    await socket.expect("read", room_id=sample.json["room_id"], seq=sample.json["seq"])
+    (mark,) = gateway.chat.commands
+    assert isinstance(mark, MarkRead)
+
+
+async def typing_is_sent(gateway: GatewayServer, sample: Sample) -> None:
+    room, socket = await new_listener(gateway, sample.json["room_id"])
+    room.members.add(other := uuid7())
+    at_other = await gateway.connect(other)
+
+    await socket.send_raw(sample.body.decode())
+
+    await at_other.expect("typing", room_id=sample.json["room_id"], on=sample.json["on"])
+
+
+async def token_is_replaced(gateway: GatewayServer, sample: Sample) -> None:
+    user_id, session_id = uuid7(), uuid7()
+    socket = await gateway.connect(user_id)
+
+    await socket.send_raw(with_token(sample, gateway.token(user_id, session_id=session_id)))
+
+    async def replaced() -> bool:
+        (connection,) = gateway.gateway.sessions.of(user_id)
+        return connection.claims is not None and connection.claims.session_id == session_id
+
+    await eventually(replaced)
+
+
+def with_token(sample: Sample, token: str) -> str:
+    """The one thing in a sample that can't last."""
+    return sample.body.decode().replace(sample.json["token"], token)
+
+
+# --- from chat_service ----------------------------------------------------------------------------------------------
+
+
+async def rooms_are_told(_gateway: GatewayServer, sample: Sample) -> None:
+    async with asking(sample) as chat:
+        assert [str(room_id) for room_id in await chat.room_ids(uuid7())] == sample.json["room_ids"]
+
+
+async def is_caught_up(_gateway: GatewayServer, sample: Sample) -> None:
+    async with asking(sample) as chat:
+        view = await chat.catch_up(uuid7(), {}, 200)
+
+    told = sample.json
+    assert view.epoch == told["epoch"]
+    assert (view.user and view.user.username) == (told["user"] and told["user"]["username"])
+    assert [(str(room.id), room.head) for room in view.rooms] == [(room["id"], room["head"]) for room in told["rooms"]]
+    assert_told(view.entries, told)
+
+
+async def entries_are_told(_gateway: GatewayServer, sample: Sample) -> None:
+    async with asking(sample) as chat:
+        assert_told((await chat.entries({}, 200)).entries, sample.json)
+
+
+def assert_told(entries: dict[UUID, list[RoomEntry]], told: Json) -> None:
+    assert {
+        str(room_id): [(entry.seq, entry.kind, entry.data) for entry in of_room] for room_id, of_room in entries.items()
+    } == {
+        room_id: [(entry["seq"], entry["kind"], entry["data"]) for entry in of_room]
+        for room_id, of_room in told["entries"].items()
+    }
+
+
+@asynccontextmanager
+async def asking(sample: Sample) -> AsyncIterator[ChatClient]:
+    answer = httpx.MockTransport(lambda _: httpx.Response(200, content=sample.body))
+    async with httpx.AsyncClient(transport=answer, base_url="http://chat_service") as client:
+        yield ChatClient(client, "a service token")
+
+
+# --- rooms ----------------------------------------------------------------------------------------------------------
+
+
+def new_room(gateway: GatewayServer, room_id: str, member: UUID, *, entries: int = 0) -> Room:
+    room = gateway.chat.rooms[UUID(room_id)] = Room(id=UUID(room_id), members={member})
+    for _ in range(entries):
+        gateway.chat.commit(room)
+    return room
+
+
+async def new_listener(gateway: GatewayServer, room_id: str) -> tuple[Room, Socket]:
+    room = new_room(gateway, room_id, user_id := uuid7())
+    return room, await gateway.connect(user_id)
+
+
+EFFECTS: dict[str, Callable[[GatewayServer, Sample], Awaitable[None]]] = {
+    RoomEntry.type: entry_is_passed_on,
+    **{f"entry.{entry.kind}.v1": data_are_passed_on for entry in ENTRIES},
+    RoomRead.type: mark_is_told,
+    RoomTyping.type: typing_is_told,
+    MemberAdded.type: room_is_added,
+    SessionRevoked.type: session_is_closed,
+    CommandAccepted.type: repeat_is_acked,
+    CommandRefused.type: refusal_is_told,
+    "client.hello.v1": hello_is_answered,
+    "client.send.v1": message_is_sent,
+    "client.read.v1": mark_is_sent,
+    "client.typing.v1": typing_is_sent,
+    "client.refresh.v1": token_is_replaced,
+    "http.room_ids.v1": rooms_are_told,
+    "http.catch_up.v1": is_caught_up,
+    "http.entries.v1": entries_are_told,
+}
