@@ -37,6 +37,7 @@ class Deployment:
         self._folder = folder
         self._ports = {service: free_port() for service in Service}
         self._running: dict[Service, tuple[Release, subprocess.Popen[bytes]]] = {}
+        self._operator = httpx.Client(trust_env=False)
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PARLEY_")},
             "PARLEY_BROKER_URL": broker_url,
@@ -62,10 +63,11 @@ class Deployment:
             while not self._is_ready(service):
                 assert process.poll() is None, f"{service} has ended:\n{self._log(service)[-5000:]}"
                 assert time.monotonic() < deadline, f"{service} is not ready:\n{self._log(service)[-5000:]}"
-                time.sleep(0.05)
+                time.sleep(0.1)
 
     def close(self) -> None:
         self._stop(self._running)
+        self._operator.close()
 
     def http(self) -> httpx.AsyncClient:
         """A client of the one origin that the services' public paths have."""
@@ -78,7 +80,7 @@ class Deployment:
 
     def metric(self, service: Service, name: str) -> float:
         """The sum of all that begin so; 0 while nothing has been counted."""
-        lines = httpx.get(f"{self.url(service)}/metrics", trust_env=False).text.splitlines()
+        lines = self._operator.get(f"{self.url(service)}/metrics").text.splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
     def errors(self) -> list[Json]:
@@ -115,7 +117,7 @@ class Deployment:
 
     def _is_ready(self, service: Service) -> bool:
         with suppress(httpx.TransportError):
-            return httpx.get(f"{self.url(service)}/readyz", timeout=5, trust_env=False).is_success
+            return self._operator.get(f"{self.url(service)}/readyz").is_success
         return False
 
     def _log(self, service: Service) -> str:

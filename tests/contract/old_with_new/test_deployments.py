@@ -126,9 +126,11 @@ async def main_path(services: Deployment) -> None:
 async def register(services: Deployment, http: httpx.AsyncClient) -> User:
     """Whose email was free before, as the filter said, and is not any more, as filter and database say."""
     credentials = new_credentials()
-    await eventually(lambda: answered_by(services, http, credentials["email"], available=True, by="filter"))
+    await eventually(lambda: answered_by(services, http, credentials["email"], available=True, by="filter"), within=30)
     user = await User.register(http, credentials)
-    await eventually(lambda: answered_by(services, http, credentials["email"], available=False, by="database"))
+    await eventually(
+        lambda: answered_by(services, http, credentials["email"], available=False, by="database"), within=30
+    )
     return user
 
 
