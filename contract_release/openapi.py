@@ -17,7 +17,7 @@ import user_service.config
 import user_service.main
 from contracts.routing import EXCHANGES
 from contracts.topology import QUEUES
-from messaging.bus import Topology
+from messaging.bus import Bus, Topology
 from messaging.in_process import InProcessBus
 
 _DATABASE_URL = SecretStr("postgresql+asyncpg://localhost/not-one-that-there-is")
@@ -30,12 +30,12 @@ def artefacts() -> dict[str, str]:
     """`contracts/openapi/<service>.json`"""
     return {
         f"contracts/openapi/{name}.json": json.dumps(app.openapi(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        for name, app in _applications().items()
+        for name, app in applications(InProcessBus(Topology.of(EXCHANGES, QUEUES))).items()
     }
 
 
-def _applications() -> dict[str, FastAPI]:
-    bus = InProcessBus(Topology.of(EXCHANGES, QUEUES))
+def applications(bus: Bus) -> dict[str, FastAPI]:
+    """By the service's name."""
     return {
         user_service.main.NAME: user_service.main.create_app(
             user_service.config.Settings(

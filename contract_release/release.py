@@ -8,6 +8,7 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -54,7 +55,8 @@ class Released:
         files = {name: path.read_bytes() for name, path in paths.items()}
         index = json.loads(files.pop(_INDEX, b"{}"))
         retired = json.loads(files.pop(_RETIRED, b"{}"))
-        return cls(files, index, retired, _merged_index(folder))
+        merged = json.loads(on_main(folder / _INDEX) or b"{}")
+        return cls(files, index, retired, merged)
 
     @cached_property
     def revisions(self) -> dict[str, Revisions]:
@@ -177,16 +179,14 @@ def _differences(old: Any, new: Any, path: str) -> Iterator[str]:
         yield path
 
 
-def _merged_index(folder: Path) -> Index:
-    """What is on main can't be unsaid, even by somebody who edits the index as well."""
+def on_main(file: Path) -> bytes:
+    """What the main branch has there; nothing if it has no such file, or that isn't known. It can't be unsaid, even by
+    somebody who edits what is committed."""
     for branch in ("origin/main", "main"):
-        command = ["git", "-C", str(folder), "show", f"{branch}:./{_INDEX}"]
-        try:
-            shown = subprocess.run(command, capture_output=True, check=True)  # noqa: S603
-        except (OSError, subprocess.CalledProcessError):
-            continue
-        return dict(json.loads(shown.stdout))
-    return {}
+        command = ["git", "-C", str(file.parent), "show", f"{branch}:./{file.name}"]
+        with suppress(OSError, subprocess.CalledProcessError):
+            return subprocess.run(command, capture_output=True, check=True).stdout  # noqa: S603
+    return b""
 
 
 def _digest(content: bytes) -> str:

@@ -14,7 +14,7 @@ from messaging.delivery import Subscription
 from messaging.rabbitmq.broadcast import RabbitMQBroadcast
 from messaging.rabbitmq.consumer import start_consuming
 from messaging.rabbitmq.publisher import Publisher
-from messaging.rabbitmq.topology import declare, declare_broadcast_queue
+from messaging.rabbitmq.topology import broadcast_queue, declare, declare_queue
 
 HEARTBEAT = 10
 CONNECT_TIMEOUT = 10.0
@@ -56,7 +56,7 @@ class Session:
         self._broadcasts = broadcasts
         for broadcast in broadcasts:
             subscription = broadcast.subscription
-            queue = await declare_broadcast_queue(self._control, subscription.queue, broadcast.max_length)
+            queue = await declare_queue(self._control, broadcast_queue(subscription.queue, broadcast.max_length))
             await broadcast.make_bindings(queue)
             await self.consume(subscription, queue.name)
             keep_bound = asyncio.create_task(broadcast.keep_bound(queue), name=f"bus:{subscription.queue}:bindings")
