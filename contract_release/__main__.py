@@ -2,17 +2,18 @@
 
 import sys
 
-from contract_release import asyncapi, openapi, release
+from contract_release import asyncapi, openapi, release, topology
 
 
 def main() -> None:
-    for module in (release, openapi, asyncapi):  # the samples first, which documents show
+    artefacts: dict[str, str] = {}
+    for module in (release, topology, openapi, asyncapi):
         try:
-            artefacts = module.artefacts()
+            artefacts |= module.artefacts()
         except release.Refused as error:
             sys.exit(str(error))
-        for path, text in artefacts.items():
-            _write(path, text.encode())
+    for path, text in artefacts.items():
+        _write(path, text.encode())
 
 
 def _write(path: str, content: bytes) -> None:

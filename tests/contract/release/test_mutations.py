@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -13,15 +13,20 @@ import pytest
 from contract_release.release import FOLDER, REPOSITORY
 
 COPIED = ("contracts", "contract_release")
+SERVICES = ("messaging", "common", "user_service", "chat_service", "gateway_ws", "bloom_service")
 IGNORED = shutil.ignore_patterns("__pycache__")
 Tree = Path
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
-    for package in COPIED:
-        shutil.copytree(REPOSITORY / package, tmp_path / package, ignore=IGNORED)
+    copy(tmp_path, COPIED)
     return tmp_path
+
+
+def copy(tree: Tree, packages: Sequence[str]) -> None:
+    for package in packages:
+        shutil.copytree(REPOSITORY / package, tree / package, ignore=IGNORED)
 
 
 def gate(tree: Tree) -> tuple[list[str], set[str]]:
@@ -395,23 +400,25 @@ def test_a_released_file_that_is_touched_is_named(
 
 
 def make_contracts(tree: Tree) -> subprocess.CompletedProcess[str]:
-    for package in ("messaging", "common", "user_service", "chat_service", "gateway_ws", "bloom_service"):
-        shutil.copytree(REPOSITORY / package, tree / package, ignore=IGNORED)
     return subprocess.run([sys.executable, "-B", "-m", "contract_release"], cwd=tree, capture_output=True, text=True)
 
 
 def test_make_contracts_refuses_and_writes_nothing(tree: Tree) -> None:
+    copy(tree, SERVICES)
     change(tree, MESSAGES, "nobody: bool = False", "nobody: bool")
     before = {path: path.read_bytes() for path in tree.rglob("*.json")}
 
     run = make_contracts(tree)
 
     assert run.returncode == 1
-    assert "field `nobody` was optional and is now required" in run.stderr
+    assert [
+        said for said in run.stderr.splitlines() if said.startswith("users.watermark.v1: field `nobody` was optional")
+    ], run.stderr
     assert {path: path.read_bytes() for path in tree.rglob("*.json")} == before
 
 
 def test_make_contracts_says_what_it_writes(tree: Tree) -> None:
+    copy(tree, SERVICES)
     change(tree, MESSAGES, LAST_MESSAGE, LAST_MESSAGE.replace("bool\n", "bool\n    device: str | None = None\n"))
 
     run = make_contracts(tree)
@@ -422,3 +429,68 @@ def test_make_contracts_says_what_it_writes(tree: Tree) -> None:
     assert "wrote contracts/asyncapi.yaml\n" in run.stdout
     assert "contracts/openapi" not in run.stdout
     assert gate(tree) == ([], set())
+
+
+ROUTING, TOPOLOGY, AT_BROKERS = "contracts/routing.py", "contracts/topology.py", "messaging/rabbitmq/topology.py"
+
+ROUTES = {
+    "a routing key": (
+        (MESSAGES, "Key.PARTITION", "Key.SHARD"),
+        'message chat.send.v1: key is "SHARD" instead of "PARTITION"',
+    ),
+    "the exchange of messages": (
+        (MESSAGES, "ClassVar[str] = REPLIES", "ClassVar[str] = ROOMS"),
+        'message command.accepted.v1: exchange is "chat.rooms" instead of "chat.replies"',
+    ),
+    "messages no longer durable": (
+        (MESSAGES, "Key.TYPE\n    durable: ClassVar[bool] = True", "Key.TYPE\n    durable: ClassVar[bool] = False"),
+        "message user.registered.v1: durable is false instead of true",
+    ),
+    "an exchange renamed": (
+        (ROUTING, 'MEMBERS = "chat.members"', 'MEMBERS = "chat.memberships"'),
+        "exchange chat.members is gone",
+    ),
+    "the number of shards": (
+        (ROUTING, "SHARDS = 64", "SHARDS = 65"),
+        "routing by shards: number is 65 instead of 64",
+    ),
+    "the partition of a room": (
+        (ROUTING, "crc32(room_id.bytes) % PARTITIONS", "adler32(room_id.bytes) % PARTITIONS"),
+        "routing by room 0192f0c1-8a00-7abc-8def-000000000000: partition is",
+    ),
+    "a binding removed": (
+        (TOPOLOGY, "        (EVENTS, UserProfileChanged.type),\n", ""),
+        "binding of chat_service.user_events to parley.events user.profile_changed.v1 is gone",
+    ),
+    "a queue renamed": (
+        (TOPOLOGY, '"bloom_service.user_events"', '"bloom_service.events"'),
+        "queue bloom_service.user_events is gone",
+    ),
+    "an argument of a queue": (
+        (AT_BROKERS, "\nDELIVERY_LIMIT = 50", "\nDELIVERY_LIMIT = 51"),
+        "queue chat_service.user_events: x-delivery-limit is 51 instead of 50",
+    ),
+    "an argument of the queue of dead letters": (
+        (AT_BROKERS, "DEAD_LETTER_DELIVERY_LIMIT = 1_000_000", "DEAD_LETTER_DELIVERY_LIMIT = 1_000"),
+        "queue chat_service.user_events.dead: x-delivery-limit is 1000 instead of 1000000",
+    ),
+    "the type of an exchange": (
+        (AT_BROKERS, 'Exchange(name, "direct", durable=True)', 'Exchange(name, "topic", durable=True)'),
+        'exchange parley.events: type is "topic" instead of "direct"',
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def refused_routes(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What `make contracts` says of all these changes, none of which is the cause of another's sentence."""
+    tree = tmp_path_factory.mktemp("tree")
+    copy(tree, (*COPIED, *SERVICES))
+    for mutation, _ in ROUTES.values():
+        change(tree, *mutation)
+    return make_contracts(tree).stderr.splitlines()
+
+
+@pytest.mark.parametrize("sentence", [pytest.param(sentence, id=name) for name, (_, sentence) in ROUTES.items()])
+def test_a_breaking_change_of_a_route_is_refused(refused_routes: list[str], sentence: str) -> None:
+    assert [said for said in refused_routes if said.startswith(sentence)], refused_routes

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from pydantic import AfterValidator, Field, PlainSerializer, SerializerFunctionWrapHandler, model_serializer
 
-from contract_release import asyncapi, openapi, release
+from contract_release import asyncapi, openapi, release, topology
 from contract_release.release import FOLDER, REPOSITORY, Released, additions, faults
 from contracts.fields import Contract, Timestamp
 from contracts.messages import UserEvent
@@ -63,7 +63,7 @@ def refused(folder: Path, *registry: Contracted) -> list[str]:
 # --- what is committed ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("module", [release, openapi, asyncapi], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [release, topology, openapi, asyncapi], ids=lambda module: module.__name__)
 def test_what_is_committed_is_what_the_code_says(module: ModuleType) -> None:
     for path, text in module.artefacts().items():
         file = REPOSITORY / path
