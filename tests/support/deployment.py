@@ -85,7 +85,8 @@ class Deployment:
 
     def errors(self) -> list[Json]:
         """What has been logged as one, by all services, since the beginning."""
-        lines = [json.loads(line) for service in Service for line in self._log(service).splitlines()]
+        written = [line for service in Service for line in self._log(service).splitlines(keepends=True)]
+        lines = [json.loads(line) for line in written if line.endswith("\n")]
         return [line for line in lines if line["level"] in ("error", "critical")]
 
     def _start(self, service: Service, release: Release) -> subprocess.Popen[bytes]:
