@@ -6,7 +6,7 @@ A failed message is tried again where it stands, and what is behind it waits: th
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import structlog
 
@@ -93,7 +93,7 @@ class Worker(Generic[Receipt]):
         while (error := await self._handle([delivery])) is not None:
             if delivery.attempt >= retry.max_attempts:
                 self._log_failure(error, [delivery])
-                await self._give_up(delivery, f"{type(error).__name__}: {error}")
+                await self._give_up(delivery, "failed", f"{type(error).__name__}: {error}")
                 await self._settle(1)
                 return
             await self._pause_after(error, [delivery], retry.delay(delivery.attempt))
@@ -121,7 +121,7 @@ class Worker(Generic[Receipt]):
                 break
         for delivery in batch:
             if delivery.rejection is not None:
-                await self._give_up(delivery, delivery.rejection)
+                await self._give_up(delivery, "rejected", delivery.rejection)
         await self._settle(len(batch))
         return None
 
@@ -131,7 +131,7 @@ class Worker(Generic[Receipt]):
         await self._backlog.settle(number)
         HANDLED.labels(self._subscription.queue).inc(number)
 
-    async def _give_up(self, delivery: Delivery, reason: str) -> None:
+    async def _give_up(self, delivery: Delivery, kind: Literal["rejected", "failed"], reason: str) -> None:
         queue, dead_letter = self._subscription.queue, self._subscription.dead_letter
         if dead_letter is None:
             log.error("bus_message_dropped", queue=queue, type=delivery.type, id=delivery.id)
@@ -145,8 +145,8 @@ class Worker(Generic[Receipt]):
                 await self._wait_for_the_world(error, [delivery], tries)
             else:
                 break
-        DEAD_LETTERED.labels(queue).inc()
-        log.error("bus_message_dead_lettered", queue=queue, type=delivery.type, id=delivery.id)
+        DEAD_LETTERED.labels(queue, kind).inc()
+        log.error("bus_message_dead_lettered", queue=queue, type=delivery.type, id=delivery.id, kind=kind)
 
     async def _wait_for_the_world(self, error: Exception, batch: Sequence[Delivery], tries: int) -> None:
         log.warning("bus_waits", queue=self._subscription.queue, messages=len(batch), tries=tries, reason=str(error))

@@ -80,6 +80,7 @@ def _dead_letter() -> Json:
     headers = {
         "x-parley-reason": "Why: what was not understood, or the error on which the last attempt failed.",
         "x-parley-attempts": "How often a handler was given it.",
+        "x-parley-put-away-at": "When: RFC 3339.",
         "x-parley-exchange": "The exchange that it was published to.",
         "x-parley-key": "The routing key that it was published with.",
     }

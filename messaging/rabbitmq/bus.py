@@ -1,7 +1,6 @@
 """The RabbitMQ bus: what is published and consumed, and the loop that keeps it connected."""
 
 import asyncio
-import logging
 import random
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
@@ -60,9 +59,6 @@ class RabbitMQBus:
         return self._session is not None and self._session.usable
 
     async def start(self) -> None:
-        for name in ("aiormq.channel", "aiormq.connection"):
-            # They log frames and returned messages, bodies included. What matters of it is logged here.
-            logging.getLogger(name).setLevel(logging.CRITICAL)
         self._supervisor = asyncio.create_task(self._keep_connected(), name=f"bus:{self._name}")
 
     async def stop(self) -> None:

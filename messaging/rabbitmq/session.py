@@ -2,23 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 
-from aio_pika import Connection
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from yarl import URL
 
 from messaging.backlog import Backlog
 from messaging.bus import Topology
 from messaging.delivery import Subscription
 from messaging.rabbitmq.broadcast import RabbitMQBroadcast
+from messaging.rabbitmq.connection import CONNECT_TIMEOUT, close, new_connection
 from messaging.rabbitmq.consumer import start_consuming
 from messaging.rabbitmq.publisher import Publisher
 from messaging.rabbitmq.topology import broadcast_queue, declare, declare_queue
-
-HEARTBEAT = 10
-CONNECT_TIMEOUT = 10.0
-CLOSE_TIMEOUT = 5.0
 
 
 class Session:
@@ -82,11 +76,10 @@ class Session:
             task.cancel()
         for broadcast in self._broadcasts:
             broadcast.forget_bindings()
-        await asyncio.gather(*map(_close, self._connections), *self._tasks, return_exceptions=True)
+        await asyncio.gather(*map(close, self._connections), *self._tasks, return_exceptions=True)
 
     async def _connect(self, url: str, name: str) -> AbstractConnection:
-        # not aio_pika.connect(), which leaves a connection that fails for the garbage collector to close
-        connection = Connection(URL(url).update_query(heartbeat=HEARTBEAT), client_properties={"connection_name": name})
+        connection = new_connection(url, name)
         self._connections.append(connection)
         await connection.connect(timeout=CONNECT_TIMEOUT)
         return connection
@@ -100,9 +93,3 @@ class Session:
     def _on_closing(self, closing: "asyncio.Future[object]") -> None:
         error = None if closing.cancelled() else closing.exception()
         self.lose(f"{type(error).__name__}: {error}")
-
-
-async def _close(connection: AbstractConnection) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(CLOSE_TIMEOUT):
-            await connection.close()

@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 from messaging.bus import Binding, Delivery, Message, PublishError, RetryPolicy, TryAgain, Unroutable
 from tests.support.bus import FAST, Failing, Gate, Lab, Recorder, nothing, numbers, until_connected
 from tests.support.eventually import eventually
+from tests.support.shapes import assert_time
 
 Test = TypeVar("Test", bound=Callable[..., object])
 
@@ -353,7 +354,9 @@ class BusSuite:
         letter = dead.deliveries[0]
         assert (letter.body, letter.id, letter.type) == (b"1", messages[1].id, messages[1].type)
         assert letter.content_type == messages[1].content_type
-        assert letter.headers == {
+        headers = dict(letter.headers)
+        assert_time(headers.pop("x-parley-put-away-at"))
+        assert headers == {
             "x-parley-reason": "RuntimeError: it is cursed",
             "x-parley-attempts": "3",
             "x-parley-exchange": lab.exchange,
@@ -478,7 +481,14 @@ class BusSuite:
         assert bus.connected
 
     async def test_what_moves_is_counted_by_exchange_and_by_queue(self, lab: Lab) -> None:
-        handler, dead = Failing(b"1", RuntimeError("cannot")), Recorder()
+        class Rejecting(Failing):
+            async def __call__(self, batch: Sequence[Delivery]) -> None:
+                await super().__call__(batch)
+                for delivery in batch:
+                    if delivery.body in (b"2", b"3"):
+                        delivery.reject("not a command")
+
+        handler, dead = Rejecting(b"1", RuntimeError("cannot")), Recorder()
         bus = lab.bus()
         bus.consume(lab.first, handler, batch_size=1)
         bus.consume(f"{lab.first}.dead", dead)
@@ -486,7 +496,7 @@ class BusSuite:
 
         await lab.queue_up(bus, lab.messages(5))
         await handler.until_it_got(b"4")
-        await dead.until_it_has(1)
+        await dead.until_it_has(3)
         await bus.stop()
 
         def count(name: str, **labels: str) -> float | None:
@@ -495,7 +505,8 @@ class BusSuite:
         assert count("published", exchange=lab.exchange) == 5
         assert count("handled", queue=lab.first) == 5
         assert count("retried", queue=lab.first) == FAST.max_attempts - 1
-        assert count("dead_lettered", queue=lab.first) == 1
+        assert count("dead_lettered", queue=lab.first, kind="failed") == 1
+        assert count("dead_lettered", queue=lab.first, kind="rejected") == 2
 
     # --- stopping and starting
 

@@ -1,64 +1,20 @@
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 
 import aio_pika
 import pytest
-from aio_pika.abc import AbstractChannel, HeadersType
+from aio_pika.abc import HeadersType
 from pamqp.commands import Basic
 from prometheus_client import REGISTRY
 from yarl import URL
 
-from messaging.bus import Binding, Bus, Message, PublishError, RetryPolicy
-from messaging.rabbitmq import RabbitMQBus
+from messaging.bus import Binding, PublishError
 from tests.conformance.bus_suite import BROKER_RESTART, QUEUE_DELETION, BusSuite, skipped_without
-from tests.support.bus import FAST, Failing, Gate, Lab, Recorder, until_connected
+from tests.support.bus import FAST, Failing, Gate, Recorder, until_connected
 from tests.support.eventually import eventually
+from tests.support.rabbitmq import RabbitMQLab, channel_to
 from tests.support.servers.server import OwnServer
 from tests.support.tcp_proxy import TcpProxy
-
-
-class RabbitMQLab(Lab):
-    def __init__(self, url: str, broker: OwnServer | None = None, publish_timeout: float = 10.0) -> None:
-        super().__init__()
-        self.url = url
-        self._broker = broker
-        self._publish_timeout = publish_timeout
-
-    def bus(self, retry: RetryPolicy = FAST) -> Bus:
-        bus = RabbitMQBus(self.url, self.topology, "conformance", retry, self._publish_timeout)
-        self.buses.append(bus)
-        return bus
-
-    async def queue_up(self, bus: Bus, messages: Sequence[Message]) -> None:
-        await bus.publish(messages)
-
-    async def restart_broker(self) -> None:
-        assert self._broker is not None
-        await self._broker.restart()
-
-    async def kill_and_start_broker(self) -> None:
-        assert self._broker is not None
-        await self._broker.kill()
-        await self._broker.start()
-
-    async def delete_queue(self, name: str) -> None:
-        async with channel_to(self.url) as channel:
-            await channel.queue_delete(name)
-
-    async def clear_up(self) -> None:
-        await self.close()
-        async with channel_to(self.url) as channel:
-            for queue in self.topology.queues:
-                await channel.queue_delete(queue)
-                await channel.queue_delete(f"{queue}.dead")
-            await channel.exchange_delete(self.exchange)
-
-
-@asynccontextmanager
-async def channel_to(url: str) -> AsyncIterator[AbstractChannel]:
-    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
-        yield channel
 
 
 @pytest.fixture
@@ -103,6 +59,36 @@ class TestStrangersMessages:
         first, second = handler.deliveries
         assert (first.type, first.id, first.headers) == ("", "its id", {"text": "kept"})
         assert (second.body, second.type, second.headers) == (b"1", "", {})
+
+    @pytest.mark.parametrize(
+        "properties",
+        [
+            pytest.param(b"\x00\x20" + b"\x02\xff\xfe", id="a type"),
+            pytest.param(b"\x04\x00" + b"\x02\xff\xfe", id="a correlation id"),
+            pytest.param(b"\x20\x00" + b"\x00\x00\x00\x08" + b"\x02\xff\xfeS\x00\x00\x00\x00", id="a header's name"),
+            pytest.param(b"\x00\x40" + b"\xff" * 8, id="a time"),
+        ],
+    )
+    async def test_whose_properties_cannot_be_read_are_handled_and_the_others_too(
+        self, lab: RabbitMQLab, properties: bytes
+    ) -> None:
+        class Unreadable(Basic.Properties):
+            def marshal(self) -> bytes:
+                return properties
+
+        handler = Recorder()
+        bus = lab.bus()
+        bus.consume(lab.first, handler)
+        await lab.start(bus)
+
+        async with channel_to(lab.url) as channel:
+            underlay = await channel.get_underlay_channel()
+            for body, sent in ((b"0", Basic.Properties()), (b"1", Unreadable()), (b"2", Basic.Properties())):
+                await underlay.basic_publish(body, exchange=lab.exchange, routing_key=lab.KEY, properties=sent)
+
+        await handler.until_it_has(3)
+        assert handler.bodies == [b"0", b"1", b"2"]  # and not once more: the connection has held
+        assert (handler.deliveries[1].type, handler.deliveries[1].id) == ("", "")
 
     async def test_become_dead_letters_like_any_other(self, lab: RabbitMQLab) -> None:
         handler, dead = Failing(b"0", RuntimeError("what is this")), Recorder()
