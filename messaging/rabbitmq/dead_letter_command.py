@@ -5,7 +5,12 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AuthenticationError, ChannelNotFoundEntity
+from aio_pika.exceptions import (
+    CONNECTION_EXCEPTIONS,
+    AuthenticationError,
+    ChannelNotFoundEntity,
+    ProbableAuthenticationError,
+)
 
 from messaging.bus import PublishError
 from messaging.dead_letters import EXCHANGE, KEY
@@ -77,7 +82,7 @@ async def _send_back(letters: DeadLetters, arguments: Namespace) -> int:
     async for letter in _chosen(letters, arguments):
         await letters.send_back(arguments.queue, letter)
         _say(f"sent back {_named(letter)}")
-        missing.discard(_printable(letter.id))
+        missing.discard(_printable(letter.delivery.id))
     return _missed(missing)
 
 
@@ -86,14 +91,14 @@ async def _discard(letters: DeadLetters, arguments: Namespace) -> int:
     async for letter in _chosen(letters, arguments):
         await letters.discard(letter)
         _say(f"discarded {_named(letter)}: {_printable(letter.reason)}")
-        missing.discard(_printable(letter.id))
+        missing.discard(_printable(letter.delivery.id))
     return _missed(missing)
 
 
 async def _chosen(letters: DeadLetters, arguments: Namespace) -> AsyncIterator[DeadLetter]:
     """Of those there are now: what comes back meanwhile is not taken again."""
     async for letter in letters.take(arguments.queue, await letters.count(arguments.queue)):
-        if not arguments.id or _printable(letter.id) in arguments.id:
+        if not arguments.id or _printable(letter.delivery.id) in arguments.id:
             yield letter
 
 
@@ -102,13 +107,13 @@ def _missed(ids: set[str]) -> int:
 
 
 def _named(letter: DeadLetter) -> str:
-    return f"{_printable(letter.id)} ({_printable(letter.delivery.type)}, {len(letter.delivery.body)} bytes)"
+    return f"{_printable(letter.delivery.id)} ({_printable(letter.delivery.type)}, {len(letter.delivery.body)} bytes)"
 
 
 def _described(letter: DeadLetter, *, with_body: bool) -> str:
     delivery = letter.delivery
     lines = {
-        "id": letter.id,
+        "id": delivery.id,
         "type": f"{delivery.type} ({delivery.content_type}, {len(delivery.body)} bytes)",
         "from": f"{delivery.headers.get(EXCHANGE, '')} {delivery.headers.get(KEY, '')}",
         "since": letter.put_away_at,
@@ -131,16 +136,14 @@ def _why(error: BaseException) -> str:
     match error:
         case ChannelNotFoundEntity():
             return "The broker has no such queue: no service has been connected to it yet."
-        case AuthenticationError():
+        case AuthenticationError() | ProbableAuthenticationError():
             return "The broker refuses the name or password in PARLEY_BROKER_URL."
         case PublishError():
-            return f"Not sent back: {error}. It is still there, and so is what comes after it."
-        case asyncio.CancelledError():
-            return "The connection to the broker was lost. What was not reported as done is still there."
-        case TimeoutError():
-            return "The broker does not answer."
-        case _ if isinstance(error, CONNECTION_EXCEPTIONS):
-            return f"No connection to the broker ({type(error).__name__}): is it running, and PARLEY_BROKER_URL right?"
+            return f"Not sent back, as far as is known: {error}. It is still there, and so is what comes after it."
+        case _ if isinstance(error, (*CONNECTION_EXCEPTIONS, TimeoutError, asyncio.CancelledError)):
+            return (
+                f"No connection to the broker ({type(error).__name__}). What was not reported as done is still there."
+            )
         case _:
             raise error
 

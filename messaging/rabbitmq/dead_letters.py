@@ -1,6 +1,5 @@
 """Dead letters at the broker, for a person to look at, send back or throw away."""
 
-import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,9 +20,8 @@ PUBLISH_TIMEOUT = 5.0
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """`id` is the message's own, or made of its body if it has none. What is not known is empty."""
+    """What is not known of it is empty."""
 
-    id: str
     delivery: Delivery
     reason: str
     attempts: str
@@ -79,7 +77,6 @@ def _dead_letter(message: DeliveredMessage) -> DeadLetter:
     headers = delivery.headers
     death = _death(message)
     return DeadLetter(
-        id=delivery.id or f"body-{hashlib.sha256(delivery.body).hexdigest()[:16]}",
         delivery=delivery,
         reason=headers.get(REASON) or f"given up by the broker: {death.get('reason', 'unknown')}",
         attempts=headers.get(ATTEMPTS, ""),
