@@ -6,8 +6,12 @@ from contextlib import asynccontextmanager
 import aio_pika
 from aio_pika.abc import AbstractChannel
 
-from messaging.bus import Bus, Message, RetryPolicy
+from contracts.routing import EXCHANGES
+from contracts.topology import QUEUES
+from messaging.bus import Bus, Message, RetryPolicy, Topology
+from messaging.dead_letters import dead_letter_queue
 from messaging.rabbitmq import RabbitMQBus
+from messaging.rabbitmq.topology import declare
 from tests.support.bus import FAST, Lab
 from tests.support.servers.server import OwnServer
 
@@ -53,3 +57,24 @@ class RabbitMQLab(Lab):
 async def channel_to(url: str) -> AsyncIterator[AbstractChannel]:
     async with await aio_pika.connect(url) as connection, connection.channel() as channel:
         yield channel
+
+
+@asynccontextmanager
+async def everything_declared(url: str) -> AsyncIterator[None]:
+    """At the broker, all of the product's exchanges and queues; at the end none of them."""
+    async with channel_to(url) as channel:
+        await declare(channel, Topology.of(EXCHANGES, QUEUES))
+    try:
+        yield
+    finally:
+        async with channel_to(url) as channel:
+            await delete_queues(channel)
+            for exchange in EXCHANGES:
+                await channel.exchange_delete(exchange)
+
+
+async def delete_queues(channel: AbstractChannel) -> None:
+    """The product's."""
+    for queue in QUEUES:
+        await channel.queue_delete(queue)
+        await channel.queue_delete(dead_letter_queue(queue))

@@ -12,9 +12,10 @@ from uuid import uuid4
 
 import aio_pika
 import pytest
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelPreconditionFailed, PublishError
 from aiormq.exceptions import ChannelLockedResource
+from anyio.from_thread import start_blocking_portal
 
 import contracts.routing
 import messaging.rabbitmq.topology
@@ -30,6 +31,7 @@ from messaging.in_process import InProcessBus
 from messaging.rabbitmq.topology import broadcast_queue, declare, declare_queue
 from tests.support.eventually import eventually
 from tests.support.factories import Measured
+from tests.support.rabbitmq import delete_queues, everything_declared
 
 Json = dict[str, Any]
 
@@ -261,31 +263,14 @@ def test_nobody_listens_for_what_nobody_says(subscriptions: Subscriptions) -> No
 @pytest.fixture(scope="module")
 def broker_url(rabbitmq_url: str) -> Iterator[str]:
     """Of a broker where all of it is declared."""
-
-    async def make() -> None:
-        async with await aio_pika.connect(rabbitmq_url) as connection, connection.channel() as channel:
-            await declare(channel, DECLARED)
-
-    async def remove() -> None:
-        async with await aio_pika.connect(rabbitmq_url) as connection, connection.channel() as channel:
-            await delete_queues(channel)
-            for exchange in GOLDEN["exchanges"]:
-                await channel.exchange_delete(exchange)
-
-    asyncio.run(make())
-    yield rabbitmq_url
-    asyncio.run(remove())
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(everything_declared(rabbitmq_url)):
+        yield rabbitmq_url
 
 
 @pytest.fixture
 async def connection(broker_url: str) -> AsyncIterator[AbstractConnection]:
     async with await aio_pika.connect(broker_url) as connection:
         yield connection
-
-
-async def delete_queues(channel: AbstractChannel) -> None:
-    for queue in GOLDEN["queues"]:
-        await channel.queue_delete(queue)
 
 
 async def test_declaring_it_again_and_from_several_processes_at_once_works(

@@ -16,14 +16,11 @@ import structlog.testing
 from aio_pika.abc import AbstractIncomingMessage
 from yarl import URL
 
-from contracts.routing import EXCHANGES
-from contracts.topology import QUEUES
-from messaging.bus import Delivery, Message, Topology
+from messaging.bus import Delivery, Message
 from messaging.rabbitmq.dead_letter_command import run
-from messaging.rabbitmq.topology import declare
 from tests.support.bus import Recorder
 from tests.support.eventually import eventually
-from tests.support.rabbitmq import RabbitMQLab, channel_to
+from tests.support.rabbitmq import RabbitMQLab, channel_to, everything_declared
 from tests.support.servers.server import free_port
 from tests.support.shapes import assert_time
 from tests.support.tcp_proxy import Observer, TcpProxy
@@ -418,16 +415,8 @@ class TestServices:
 
 @pytest.fixture
 async def broker_with_queues(rabbitmq_url: str) -> AsyncIterator[str]:
-    """With the queues of all services."""
-    async with channel_to(rabbitmq_url) as channel:
-        await declare(channel, Topology.of(EXCHANGES, QUEUES))
-    yield rabbitmq_url
-    async with channel_to(rabbitmq_url) as channel:
-        for queue in QUEUES:
-            await channel.queue_delete(queue)
-            await channel.queue_delete(f"{queue}.dead")
-        for exchange in EXCHANGES:
-            await channel.exchange_delete(exchange)
+    async with everything_declared(rabbitmq_url):
+        yield rabbitmq_url
 
 
 def command(service: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
