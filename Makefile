@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help run test test-stack lint format contracts stack stack-down requirements clean
+.PHONY: help run test test-stack lint format contract-test contracts pacts stack stack-down requirements clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -35,6 +35,14 @@ test: lint $(if $(shell command -v npm),$(ASYNCAPI_PARSER)) ## Lint, and all tes
 
 test-stack: $(VENV)/dev ## The end-to-end tests, against a compose stack of their own
 	@deploy/test_stack.sh $(BIN)/python
+
+contract-test: $(VENV)/dev ## One service's side of the contracts alone (SERVICE=bloom_service)
+	@[ -d "tests/contract/$(or $(SERVICE),?)" ] || { echo "SERVICE is one of: $(SERVICES)"; exit 2; }
+	@$(BIN)/python -m tests.support.servers.install
+	@$(BIN)/python -m pytest tests/contract/$(SERVICE)
+
+pacts: $(VENV)/dev ## Write down what each service's tests say that it uses of the others
+	@PARLEY_WRITE_PACTS=1 $(BIN)/python -m pytest --quiet $(wildcard tests/contract/*/test_pacts.py) -k uses
 
 lint: $(VENV)/dev ## Style, types, and the import rules
 	@$(BIN)/ruff check --quiet .

@@ -37,8 +37,9 @@ from gateway_ws.config import Settings
 from gateway_ws.main import create_app
 from gateway_ws.protocol import UVICORN_OPTIONS
 from gateway_ws.router import Gateway
-from messaging.bus import Delivery, Message, Topology
+from messaging.bus import Binding, Delivery, Handler, Message, Topology
 from messaging.in_process import InProcessBroker, InProcessBus
+from tests.support.bus import Recorder
 from tests.support.client import Socket, open_socket
 from tests.support.envelopes import opened
 from tests.support.eventually import eventually
@@ -82,6 +83,7 @@ class ChatStandIn:
     def __init__(self, bus: InProcessBus) -> None:
         self.bus = bus
         self.rooms: dict[UUID, Room] = {}
+        self.heard: Recorder | None = None
         self.commands: list[AnyCommand] = []
         self.batches: list[int] = []
         self.refuse: Refusal | None = None
@@ -178,6 +180,8 @@ class ChatStandIn:
     async def _handle(self, deliveries: Sequence[Delivery]) -> None:
         if self.stuck_partition in (None, deliveries[0].key):
             await self.answering.wait()
+        if self.heard is not None:
+            await self.heard(deliveries)
         for delivery in deliveries:
             commands = [envelope.payload for envelope in opened(delivery.body, delivery.content_type)]
             self.batches.append(len(commands))
@@ -254,11 +258,16 @@ class ChatStandIn:
 class GatewayServer:
     """A running gateway, and what surrounds it."""
 
-    def __init__(self, settings: Settings, ping_interval: float | None) -> None:
+    def __init__(
+        self, settings: Settings, ping_interval: float | None, tap: tuple[Binding, Handler] | None = None
+    ) -> None:
         broker = InProcessBroker(TOPOLOGY)
         self.bus = InProcessBus(TOPOLOGY, broker=broker)
         self.chat_bus = InProcessBus(TOPOLOGY, broker=broker)
         self.chat = ChatStandIn(self.chat_bus)
+        if tap is not None:
+            binding, handler = tap
+            self.chat_bus.listen("tap", [binding], handler, on_reset=_nothing)
         self.issuer = TokenIssuer()
         self.keys_available = True
         self.app = create_app(settings, self.bus, self.chat.client(), self._user_service())
@@ -342,6 +351,10 @@ class GatewayServer:
         return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://user_service")
 
 
+async def _nothing() -> None:
+    pass
+
+
 async def _until(condition: Callable[[], bool], within: float = 10) -> None:
     async def probe() -> bool:
         return condition()
@@ -357,10 +370,12 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def running_gateway(ping_interval: float | None = None, **settings: Any) -> AsyncIterator[GatewayServer]:
-    """`settings` replace those of the gateway."""
+async def running_gateway(
+    ping_interval: float | None = None, tap: tuple[Binding, Handler] | None = None, **settings: Any
+) -> AsyncIterator[GatewayServer]:
+    """`settings` replace those of the gateway. `tap` hears what the bus carries under a binding."""
     secret = SecretStr(secrets.token_urlsafe())
-    gateway = GatewayServer(Settings(port=0, service_token=secret, **settings), ping_interval)
+    gateway = GatewayServer(Settings(port=0, service_token=secret, **settings), ping_interval, tap)
     await gateway.bus.start()
     await gateway.chat_bus.start()
     serving = asyncio.create_task(gateway.server.serve())

@@ -3,31 +3,26 @@
 The service runs in a thread of its own: schemathesis and its requests know nothing of event loops.
 """
 
-import asyncio
 import base64
 import os
 import secrets
-import socket
 import unicodedata
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic
 
 import hypothesis
 import schemathesis
-import uvicorn
-from anyio.from_thread import BlockingPortal, start_blocking_portal
-from fastapi import FastAPI
+from anyio.from_thread import BlockingPortal
 from hypothesis import strategies as st
 from hypothesis.errors import FlakyStrategyDefinition
 from schemathesis import Case, Config, GenerationMode, HookContext, Response
 from schemathesis.generation.stateful import run_state_machine_as_test
 from schemathesis.specs.openapi.schemas import OpenApiSchema
-from structlog.testing import capture_logs
 
-from tests.support.eventually import eventually
+from tests.support.serving import AnyService, in_a_thread
 
 NO_DATABASE = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
 """Where no server listens."""
@@ -47,14 +42,6 @@ _INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 AnyCase = Case[Any]
 """A request that is made up."""
-
-
-class Running(Protocol):
-    @property
-    def app(self) -> FastAPI: ...
-
-
-AnyService = TypeVar("AnyService", bound=Running)
 
 
 def path_of(service: str) -> Path:
@@ -99,13 +86,7 @@ def authorization(*tokens: str) -> dict[str, str]:
 @contextmanager
 def served(document: OpenApiSchema, running: AbstractAsyncContextManager[AnyService]) -> Iterator[Api[AnyService]]:
     """A service under uvicorn on a port of its own."""
-    with (
-        # nothing is written from its thread: pytest may just be exchanging the files to write to
-        capture_logs(),
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(running) as service,
-        portal.wrap_async_context_manager(_listening(service.app)) as url,
-    ):
+    with in_a_thread(running) as (service, portal, url):
         yield Api(document, service, portal, url)
 
 
@@ -154,22 +135,6 @@ def _config() -> Config:
             "operations": [{"include-path": path, "phases": fewer_methods} for path in _NAMES_LIKE_IDS],
         }
     )
-
-
-@asynccontextmanager
-async def _listening(app: FastAPI) -> AsyncIterator[str]:
-    # its lifespan has been entered already, with what else belongs to the service
-    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, ws="none"))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        serving = asyncio.create_task(server.serve([listener]))
-
-        async def started() -> bool:
-            return server.started
-
-        await eventually(started)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        await serving
 
 
 def _has_names_that_show(_context: HookContext, case: AnyCase) -> bool:

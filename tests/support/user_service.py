@@ -75,12 +75,14 @@ class UserService:
         self.bus = bus
         self.bloom = bloom
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://user_service")
+        self.deliveries: list[Delivery] = []
         self.published: list[Envelope[Payload]] = []
         bus.consume(_LISTENER, self._listen)
 
     async def _listen(self, batch: Sequence[Delivery]) -> None:
         for delivery in batch:
             assert delivery.key == delivery.type
+            self.deliveries.append(delivery)
             self.published += opened(delivery.body, delivery.content_type)
 
     def heard(self, payload_type: type[AnyPayload]) -> list[AnyPayload]:

@@ -1,0 +1,253 @@
+"""What gateway_ws uses of chat_service, user_service and other gateways, and what others use of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from uuid import UUID
+
+import httpx
+import pytest
+
+from common.tokens import TokenVerifier, fetch_keys_over_http
+from contracts.entries import MemberJoined, MemberLeft, MemberRemoved, MessagePosted, RoomUpdated
+from contracts.envelope import BATCH, SINGLE
+from contracts.frames import CloseCode
+from contracts.messages import (
+    CommandAccepted,
+    CommandRefused,
+    MarkRead,
+    MemberAdded,
+    Refusal,
+    RoomEntry,
+    RoomRead,
+    RoomTyping,
+    SendMessage,
+    SessionRevoked,
+)
+from contracts.routing import REPLIES, ROOMS, Service, shard
+from gateway_ws.chat_client import ChatClient
+from messaging.bus import Binding, Delivery
+from tests.support.bus import Recorder
+from tests.support.client import Socket
+from tests.support.gateway_ws import GatewayServer, Room, running_gateway
+from tests.support.pacts import LEFT_BY_PACT, Uses, again, id_of, some_number, some_text, some_time, uuid, verify
+
+USER, ROOM, OTHER_USER, POSTED, ROOM_TO_LEAVE, ROOM_TO_DELETE = (UUID(id_of(number)) for number in range(1, 7))
+COMMAND, SESSION = UUID(id_of(0x11)), UUID(id_of(0x31))
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[GatewayServer]:
+    async with running_gateway() as gateway:
+        yield gateway
+
+
+async def test_uses_these_messages_of_chat_service(gateway: GatewayServer) -> None:
+    uses = of_chat_service()
+    posted, joined, read, accepted, refused, removed, added, left, deleted = uses.deliveries()
+    for room_id in (ROOM, ROOM_TO_LEAVE, ROOM_TO_DELETE):
+        add_room(gateway, room_id)
+    socket = await gateway.connect(USER)
+    gateway_id = await own_id(gateway, socket)
+    gateway.chat.answering.clear()
+
+    async def hear(delivery: Delivery) -> None:
+        await gateway.chat_bus.publish([again(delivery, gateway_id if delivery.exchange == REPLIES else None)])
+
+    async def ask() -> None:
+        await socket.send(str(ROOM), "hello", id=str(COMMAND))
+        await gateway.until_pending(1)
+
+    await ask()
+    await hear(posted)
+    assert (await socket.expect("ack"))["message_id"] == str(POSTED)
+    assert (await socket.expect("event"))["data"]["text"] == "hello"
+    await hear(joined)
+    assert (await socket.expect("event"))["kind"] == MemberJoined.kind
+    await hear(read)
+    assert (await socket.expect("read"))["user_id"] == str(OTHER_USER)
+    await ask()
+    await hear(accepted)
+    assert (await socket.expect("ack"))["duplicate"]
+    await ask()
+    await hear(refused)
+    assert (await socket.expect("error", code="not_found"))["id"] == str(COMMAND)
+    await hear(removed)
+    assert (await socket.expect("room_removed"))["reason"] == "removed"
+    await hear(added)
+    assert (await socket.expect("room_added"))["room"]["id"] == str(ROOM)
+    for ending, room_id, reason in ((left, ROOM_TO_LEAVE, "left"), (deleted, ROOM_TO_DELETE, "room_deleted")):
+        await hear(ending)
+        assert (await socket.expect("room_removed", room_id=str(room_id)))["reason"] == reason
+    uses.hold()
+
+
+async def test_uses_these_answers_of_chat_service() -> None:
+    uses = of_chat_service()
+
+    with uses.answers.serve() as server:
+        async with httpx.AsyncClient(base_url=str(server.url)) as chat_service:
+            chat = ChatClient(chat_service, "secret")
+            assert await chat.room_ids(USER) == [ROOM]
+            view = await chat.catch_up(USER, {ROOM: 0}, 200)
+            assert (view.rooms[0].head, view.entries[ROOM][0].seq) == (1, 1)
+            assert (await chat.entries({ROOM: 0}, 200)).entries[ROOM][0].data["text"] == "hello"
+            assert await chat.missing() is None
+
+
+async def test_uses_these_messages_and_answers_of_user_service(gateway: GatewayServer) -> None:
+    uses = Uses(Service.GATEWAY_WS, Service.USER_SERVICE)
+    ended = {"user_id": uuid(1), "session_id": uuid(0x31), "reason": "logout"}
+    uses.message("the end of a session", SessionRevoked, ended)
+    uses.signing_keys()
+
+    socket = await gateway.connect(USER, token=gateway.token(USER, session_id=SESSION))
+    await gateway.chat_bus.publish([replace(again(delivery), durable=False) for delivery in uses.deliveries()])
+    assert await socket.close_code() == CloseCode.SESSION_REVOKED
+
+    with uses.answers.serve() as server:
+        async with httpx.AsyncClient(base_url=str(server.url)) as user_service:
+            assert await TokenVerifier(fetch_keys_over_http(user_service)).missing() is None
+    uses.hold()
+
+
+async def test_uses_these_messages_of_other_gateways(gateway: GatewayServer) -> None:
+    uses = Uses(Service.GATEWAY_WS, Service.GATEWAY_WS)
+    uses.message("somebody types", RoomTyping, {"room_id": uuid(2), "user_id": uuid(3), "on": True})
+    add_room(gateway, ROOM)
+    socket = await gateway.connect(USER)
+
+    await gateway.chat_bus.publish([replace(again(one), key=shard(ROOM)) for one in uses.deliveries()])
+
+    assert (await socket.expect("typing"))["user_id"] == str(OTHER_USER)
+    uses.hold()
+
+
+@pytest.mark.filterwarnings(*LEFT_BY_PACT)
+async def test_is_as_others_use_it() -> None:
+    news, commands = Recorder(), Recorder()
+    async with running_gateway(tap=(Binding(ROOMS, shard(ROOM)), news)) as gateway:
+        gateway.chat.heard = commands
+        message = gateway.chat.commit(add_room(gateway, ROOM))
+        socket = await gateway.connect(USER)
+        await socket.command("typing", room_id=str(ROOM), on=True)
+        await socket.command("read", room_id=str(ROOM), seq=1)
+        await socket.expect("read")
+        # the first travels alone, and what comes while it is on its way together
+        gateway.chat.answering.clear()
+        sent = []
+        for number, reply_to in enumerate((None, str(message.id), None), 1):
+            sent.append(await socket.send(str(ROOM), "hello", reply_to=reply_to))
+            await gateway.until_pending(number)
+        gateway.chat.answering.set()
+        for command_id in sent:
+            await socket.answer(command_id)
+        await news.until_it_has(1)
+
+    said = [delivery for delivery in commands.deliveries if delivery.type == SendMessage.type]
+    messages = {
+        "a message": next(one for one in said if one.content_type == SINGLE),
+        "several messages at once": next(one for one in said if one.content_type == BATCH),
+        "a read mark": next(one for one in commands.deliveries if one.type == MarkRead.type),
+        "somebody types": next(one for one in news.deliveries if one.type == RoomTyping.type),
+    }
+    await asyncio.to_thread(verify, Service.GATEWAY_WS, messages)
+
+
+def of_chat_service() -> Uses:
+    uses = Uses(Service.GATEWAY_WS, Service.CHAT_SERVICE)
+    _state_messages(uses)
+    _state_answers(uses)
+    return uses
+
+
+def _state_messages(uses: Uses) -> None:
+    entry = {"room_id": uuid(2), "actor_id": uuid(3), "id": uuid(4), "at": some_time()}
+    user = {"user_id": uuid(1)}
+    answer = {"command_id": uuid(0x11), **user, "room_id": uuid(2)}
+
+    def state_entry(description: str, kind: str, seq: int, **fields: object) -> None:
+        uses.message(description, RoomEntry, {**entry, "seq": some_number(seq), "kind": kind, **fields})
+
+    state_entry(
+        "a message was posted",
+        MessagePosted.kind,
+        1,
+        actor_id=uuid(1),
+        command_id=uuid(0x11),
+        data={"message_id": uuid(4), "text": some_text("hello")},
+    )
+    state_entry("somebody has joined", MemberJoined.kind, 2, data={})
+    uses.message("a read mark has moved", RoomRead, {"room_id": uuid(2), "user_id": uuid(3), "seq": some_number(2)})
+    accepted = {**answer, "seq": some_number(1), "message_id": uuid(4), "at": some_time()}
+    uses.message("a command is accepted again", CommandAccepted, accepted)
+    uses.message("a command is refused", CommandRefused, {**answer, "code": "not_found", "detail": some_text("No.")})
+    state_entry("somebody was removed", MemberRemoved.kind, 3, data=user)
+    uses.message("somebody has a new room", MemberAdded, {"room_id": uuid(2), **user, "seq": some_number(4)})
+    state_entry("somebody has left", MemberLeft.kind, 1, room_id=uuid(5), data=user)
+    state_entry("a room was deleted", RoomUpdated.kind, 1, room_id=uuid(6), data={"deleted": True})
+
+
+def _state_answers(uses: Uses) -> None:
+    given, of_user = "somebody is in a room with one entry", f"/internal/v1/users/{USER}"
+    posted = {
+        "room_id": str(ROOM),
+        "seq": some_number(1),
+        "kind": MessagePosted.kind,
+        "actor_id": str(USER),
+        "id": uuid(4),
+        "at": some_time(),
+        "data": {"message_id": uuid(4), "text": some_text("hello")},
+    }
+    room = {
+        "id": str(ROOM),
+        "kind": some_text("private"),
+        "name": some_text("A room"),
+        "topic": None,
+        "head": some_number(1),
+        "role": some_text("owner"),
+        "read_seq": some_number(0),
+        "unread": some_number(0),
+        "member_count": some_number(1),
+        "created_at": some_time(),
+    }
+    names = {"username": some_text("ada"), "display_name": some_text("Ada"), "version": some_number(1)}
+    uses.answer(
+        "the rooms of a user", given=given, method="GET", path=f"{of_user}/rooms", answer={"room_ids": [str(ROOM)]}
+    )
+    uses.answer(
+        "all that a user has missed",
+        given=given,
+        method="POST",
+        path=f"{of_user}/catch_up",
+        body={"resume": {str(ROOM): 0}, "limit": 200},
+        answer={
+            "epoch": some_text("1"),
+            "user": {"id": str(USER), **names},
+            "rooms": [room],
+            "entries": {str(ROOM): [posted]},
+        },
+    )
+    uses.answer(
+        "the entries of a room after one",
+        given=given,
+        method="POST",
+        path="/internal/v1/rooms/entries",
+        body={"after": {str(ROOM): 0}, "limit": 200},
+        answer={"entries": {str(ROOM): [posted]}},
+    )
+    uses.answer("that it is there", given="it is there", method="GET", path="/healthz", credential=False)
+
+
+def add_room(gateway: GatewayServer, room_id: UUID) -> Room:
+    room = gateway.chat.rooms[room_id] = Room(id=room_id, members={USER})
+    return room
+
+
+async def own_id(gateway: GatewayServer, socket: Socket) -> str:
+    """The id under which the gateway is answered: it comes with each command."""
+    gateway.chat.refuse = Refusal.FORBIDDEN
+    await socket.answer(await socket.send(str(ROOM), "who are you?"))
+    (command,) = gateway.chat.commands
+    assert isinstance(command, SendMessage)
+    return command.gateway_id
