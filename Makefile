@@ -33,7 +33,7 @@ test: lint $(if $(shell command -v npm),$(ASYNCAPI_PARSER)) ## Lint, and all tes
 	@$(BIN)/python -m tests.support.servers.install
 	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
-test-stack: $(VENV)/dev ## The end-to-end tests, against a compose stack of their own
+test-stack: $(VENV)/dev ## Tests at RabbitMQ 4, and the end-to-end tests against a compose stack of their own
 	@deploy/test_stack.sh $(BIN)/python
 
 contract-test: $(VENV)/dev ## One service's side of the contracts alone (SERVICE=bloom_service)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# test_stack.sh PYTHON: the end-to-end tests against a stack of their own, which is taken down again whatever happens.
+# test_stack.sh PYTHON: topology and bus at RabbitMQ 4, in a container, and the end-to-end tests against a stack of their
+# own. All of it is taken down again whatever happens.
 set -euo pipefail
 python=$1
 
@@ -20,6 +21,10 @@ clean_up() {
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
+
+# the broker that the stack has: `make test` may have found an older one
+"$python" -m pytest tests/contract/release/test_topology.py tests/conformance/test_rabbitmq_bus.py \
+  tests/integration/messaging
 
 compose up --build --wait --detach --scale gateway_ws=2 --scale chat_service=2
 PARLEY_TEST_TARGET=stack PARLEY_TEST_URL=http://127.0.0.1:$PARLEY_PORT PARLEY_TEST_COMPOSE_PROJECT=$project \
