@@ -26,7 +26,7 @@ def run(program: str, queues: Sequence[str], broker_url: Callable[[], str]) -> i
     try:
         return asyncio.run(_run(arguments, broker_url(), program))
     except KeyboardInterrupt:
-        return _complain("Interrupted. What was not reported as done is still there.", _INTERRUPTED)
+        return _complain("Interrupted. What is not reported as done is still there.", _INTERRUPTED)
 
 
 def _parser(program: str, queues: Sequence[str]) -> ArgumentParser:
@@ -69,11 +69,13 @@ async def _list(letters: DeadLetters, arguments: Namespace) -> int:
 
 
 async def _show(letters: DeadLetters, arguments: Namespace) -> int:
-    there = await letters.count(arguments.queue)
-    async for letter in letters.take(arguments.queue, min(there, arguments.limit)):
-        _say(_described(letter, with_body=arguments.body))
-    if there > arguments.limit:
-        _say(f"{there - arguments.limit} more: --limit {there}")
+    number = 0
+    async for letter in letters.of(arguments.queue):
+        number += 1
+        if number <= arguments.limit:
+            _say(_described(letter, with_body=arguments.body))
+    if number > arguments.limit:
+        _say(f"{number - arguments.limit} more: --limit {number}")
     return 0
 
 
@@ -96,8 +98,7 @@ async def _discard(letters: DeadLetters, arguments: Namespace) -> int:
 
 
 async def _chosen(letters: DeadLetters, arguments: Namespace) -> AsyncIterator[DeadLetter]:
-    """Of those there are now: what comes back meanwhile is not taken again."""
-    async for letter in letters.take(arguments.queue, await letters.count(arguments.queue)):
+    async for letter in letters.of(arguments.queue):
         if not arguments.id or _printable(letter.delivery.id) in arguments.id:
             yield letter
 
@@ -141,9 +142,7 @@ def _why(error: BaseException) -> str:
         case PublishError():
             return f"Not sent back, as far as is known: {error}. It is still there, and so is what comes after it."
         case _ if isinstance(error, (*CONNECTION_EXCEPTIONS, TimeoutError, asyncio.CancelledError)):
-            return (
-                f"No connection to the broker ({type(error).__name__}). What was not reported as done is still there."
-            )
+            return f"No connection to the broker ({type(error).__name__}). What is not reported as done is still there."
         case _:
             raise error
 

@@ -42,10 +42,11 @@ class DeadLetters:
         declared = await self._channel.declare_queue(dead_letter_queue(queue), passive=True)
         return declared.declaration_result.message_count or 0
 
-    async def take(self, queue: str, number: int) -> AsyncIterator[DeadLetter]:
-        """So many, oldest first, or all there are."""
+    async def of(self, queue: str) -> AsyncIterator[DeadLetter]:
+        """Those that are there when it begins, oldest first. To be read to the end: what is taken comes back behind
+        what is not."""
         underlay = await self._channel.get_underlay_channel()
-        for _ in range(number):
+        for _ in range(await self.count(queue)):
             message = await underlay.basic_get(dead_letter_queue(queue))
             if isinstance(message.delivery, Basic.GetEmpty):
                 return
