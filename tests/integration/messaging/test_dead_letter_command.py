@@ -1,6 +1,7 @@
 """The operator's command, at a real broker, while services run."""
 
 import asyncio
+import fcntl
 import os
 import secrets
 import signal
@@ -340,14 +341,19 @@ class TestInterrupted:
         await site.put_away(*map(site.message, bodies))
         site.handler.has_learned = True
 
+        # it can't get to the end: it has more to say than goes into the pipe
+        said, says = os.pipe()
+        fcntl.fcntl(says, fcntl.F_SETPIPE_SZ, 4096)
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", COMMAND, site.first, site.url, "send-back", site.first),
+            *(sys.executable, "-u", "-c", COMMAND, site.first, site.url, "send-back", site.first),
             cwd=REPOSITORY,
-            stdout=asyncio.subprocess.DEVNULL,
+            stdout=says,
             stderr=asyncio.subprocess.PIPE,
         )
+        os.close(says)
         await site.handler.until(lambda: len(site.handler.handled) > 20, within=30)
         process.send_signal(signal_number)
+        await asyncio.to_thread(_hear_out, said)
         _, complaint = await process.communicate()
 
         assert process.returncode == (130 if signal_number is signal.SIGINT else -signal.SIGKILL)
@@ -359,6 +365,11 @@ class TestInterrupted:
 
         left = await eventually(all_are_somewhere)
         assert len(site.handler.handled) + len(left) <= len(bodies) + 1
+
+
+def _hear_out(pipe: int) -> None:
+    with open(pipe, "rb") as said:
+        said.read()
 
 
 COMMAND = """
