@@ -4,12 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
 from contracts.messages import UserDeleted, UserRegistered, UsersWatermark
 from contracts.routing import Service
 from tests.support.bloom_service import SERVICE_TOKEN, BloomService, running_bloom_service
-from tests.support.pacts import DIGEST, LEFT_BY_PACT, Uses, again, digest, some_time, verify
+from tests.support.pacts import DIGEST, Uses, again, digest, some_time, verify
 from tests.support.serving import in_a_thread
 
 
@@ -30,7 +28,6 @@ async def test_uses_these_messages(tmp_path: Path) -> None:
     uses.hold()
 
 
-@pytest.mark.filterwarnings(*LEFT_BY_PACT)
 def test_is_as_others_use_it(tmp_path: Path) -> None:
     with in_a_thread(hearing_watermarks(tmp_path)) as (service, portal, url):
         verify(

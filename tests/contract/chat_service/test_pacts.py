@@ -35,7 +35,7 @@ from messaging.bus import Delivery
 from tests.support.chat_service import SERVICE_TOKEN, ChatService, mark, running_chat_service, send
 from tests.support.envelopes import opened
 from tests.support.eventually import eventually
-from tests.support.pacts import LEFT_BY_PACT, Uses, again, id_of, some_number, some_text, uuid, verify
+from tests.support.pacts import Uses, again, id_of, some_number, some_text, uuid, verify
 from tests.support.serving import in_a_thread
 
 USER, ROOM, OTHER_USER = UUID(id_of(1)), UUID(id_of(2)), UUID(id_of(3))
@@ -118,7 +118,6 @@ async def test_uses_these_commands_of_gateway_ws(database_url: str) -> None:
     uses.hold()
 
 
-@pytest.mark.filterwarnings(*LEFT_BY_PACT)
 def test_is_as_others_use_it(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/chat.db"
     with in_a_thread(migrated(url)) as (service, portal, address):

@@ -30,7 +30,7 @@ from messaging.bus import Binding, Delivery
 from tests.support.bus import Recorder
 from tests.support.client import Socket
 from tests.support.gateway_ws import GatewayServer, Room, running_gateway
-from tests.support.pacts import LEFT_BY_PACT, Uses, again, id_of, some_number, some_text, some_time, uuid, verify
+from tests.support.pacts import Uses, again, id_of, some_number, some_text, some_time, uuid, verify
 
 USER, ROOM, OTHER_USER, POSTED, ROOM_TO_LEAVE, ROOM_TO_DELETE = (UUID(id_of(number)) for number in range(1, 7))
 COMMAND, SESSION = UUID(id_of(0x11)), UUID(id_of(0x31))
@@ -123,7 +123,6 @@ async def test_uses_these_messages_of_other_gateways(gateway: GatewayServer) -> 
     uses.hold()
 
 
-@pytest.mark.filterwarnings(*LEFT_BY_PACT)
 async def test_is_as_others_use_it() -> None:
     news, commands = Recorder(), Recorder()
     async with running_gateway(tap=(Binding(ROOMS, shard(ROOM)), news)) as gateway:

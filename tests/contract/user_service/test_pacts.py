@@ -14,7 +14,7 @@ from contracts.messages import SessionRevoked, UserDeleted, UserProfileChanged, 
 from contracts.routing import Service
 from messaging.bus import Delivery
 from tests.support.client import PASSWORD, User, new_credentials
-from tests.support.pacts import DIGEST, LEFT_BY_PACT, Uses, id_of, verify
+from tests.support.pacts import DIGEST, Uses, id_of, verify
 from tests.support.serving import in_a_thread
 from tests.support.shapes import ok
 from tests.support.user_service import SERVICE_TOKEN, UserService, running_user_service
@@ -55,7 +55,6 @@ async def test_uses_these_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     uses.hold()
 
 
-@pytest.mark.filterwarnings(*LEFT_BY_PACT)
 def test_is_as_others_use_it(tmp_path: Path) -> None:
     with in_a_thread(migrated(f"sqlite+aiosqlite:///{tmp_path}/users.db")) as (service, portal, url):
         watermark = portal.call(first_watermark, service)

@@ -373,7 +373,9 @@ def _hear_out(pipe: int) -> None:
 
 
 COMMAND = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what is started in the background may ignore it
 from messaging.rabbitmq.dead_letter_command import run
 queue, url = sys.argv[1:3]
 del sys.argv[1:3]
