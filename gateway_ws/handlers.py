@@ -120,7 +120,7 @@ class Handlers:
         except ValueError as error:
             connection.error(ErrorCode.BAD_FRAME, f"send.text: {error}", frame.id)
             return
-        self._pending.add(frame.id, connection)
+        self._pending.add(frame.id, connection, frame.room_id, self._hub.passed_on(frame.room_id))
         log.debug("command_received", command_id=str(frame.id), room_id=str(frame.room_id))
         self._publisher.submit(
             SendMessage(

@@ -130,6 +130,11 @@ class Hub:
         room = self._rooms.get(room_id)
         return room.listeners.get(listener) if room is not None else None
 
+    def passed_on(self, room_id: UUID) -> int:
+        """The seq of the last entry passed on; 0 if none is known."""
+        room = self._rooms.get(room_id)
+        return room.last or 0 if room is not None else 0
+
     def listeners(self, room_id: UUID) -> Iterable[Listener]:
         """Those to whom passing news may go: not the ones held back."""
         room = self._rooms.get(room_id)

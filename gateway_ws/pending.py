@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
@@ -19,6 +20,19 @@ RETRY_AFTER_S = 1.0
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    """One sending of a command to a room whose log had been passed on up to `heard` then."""
+
+    connection: Connection
+    room_id: UUID
+    heard: int
+
+    def has_repeated(self, entry: RoomEntry) -> bool:
+        """Whether the entry was there before."""
+        return entry.room_id == self.room_id and entry.seq <= self.heard
+
+
 class PendingCommands:
     """Each command frame is answered exactly once. A command may have been sent several times, over several
     connections: its entry answers whoever has waited longest, the word that it was a repeat whoever came last."""
@@ -26,16 +40,17 @@ class PendingCommands:
     def __init__(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._timeout = timeout
         self._clock = clock
-        self._waiting: dict[tuple[UUID, UUID], deque[Connection]] = {}
-        self._deadlines: deque[tuple[float, tuple[UUID, UUID], Connection]] = deque()
+        self._waiting: dict[tuple[UUID, UUID], deque[_Waiting]] = {}
+        self._deadlines: deque[tuple[float, tuple[UUID, UUID], _Waiting]] = deque()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, command_id: UUID, connection: Connection) -> None:
-        key = (connection.user_id, command_id)
-        self._waiting.setdefault(key, deque()).append(connection)
-        self._deadlines.append((self._clock() + self._timeout, key, connection))
+    def add(self, command_id: UUID, connection: Connection, room_id: UUID, heard: int) -> None:
+        """`heard` is the last seq of the room's log that has been passed on here."""
+        key, waiting = (connection.user_id, command_id), _Waiting(connection, room_id, heard)
+        self._waiting.setdefault(key, deque()).append(waiting)
+        self._deadlines.append((self._clock() + self._timeout, key, waiting))
         PENDING.set(len(self._waiting))
 
     def committed(self, entry: RoomEntry) -> None:
@@ -44,14 +59,14 @@ class PendingCommands:
             return
         sender = self._next((entry.actor_id, entry.command_id))
         if sender is not None:
-            sender.send(
+            sender.connection.send(
                 Ack(
                     id=entry.command_id,
                     room_id=entry.room_id,
                     seq=entry.seq,
                     message_id=entry.data.get("message_id"),
                     at=entry.at,
-                    duplicate=False,
+                    duplicate=sender.has_repeated(entry),
                 )
             )
             log.debug("command_acked", command_id=str(entry.command_id), seq=entry.seq)
@@ -59,7 +74,7 @@ class PendingCommands:
     def accepted(self, reply: CommandAccepted) -> None:
         sender = self._next((reply.user_id, reply.command_id), latest=True)
         if sender is not None:
-            sender.send(
+            sender.connection.send(
                 Ack(
                     id=reply.command_id,
                     room_id=reply.room_id,
@@ -74,7 +89,7 @@ class PendingCommands:
     def refused(self, reply: CommandRefused) -> None:
         sender = self._next((reply.user_id, reply.command_id))
         if sender is not None:
-            sender.error(ErrorCode(reply.code), reply.detail, reply.command_id)
+            sender.connection.error(ErrorCode(reply.code), reply.detail, reply.command_id)
             log.debug("command_refused", command_id=str(reply.command_id), code=reply.code)
 
     def unpublished(self, user_id: UUID, command_id: UUID) -> None:
@@ -82,30 +97,29 @@ class PendingCommands:
         sender = self._next((user_id, command_id), latest=True)
         if sender is not None:
             detail = "It may not have arrived: send it again."
-            sender.error(ErrorCode.UNAVAILABLE, detail, command_id, RETRY_AFTER_S)
+            sender.connection.error(ErrorCode.UNAVAILABLE, detail, command_id, RETRY_AFTER_S)
 
     def expire(self) -> None:
         """Answer those who have waited too long. To be called about once a second."""
         while self._deadlines and self._deadlines[0][0] <= self._clock():
-            _, key, connection = self._deadlines.popleft()
-            waiting = self._waiting.get(key, ())
-            if connection in waiting:
-                self._forget(key, connection)
+            _, key, waiting = self._deadlines.popleft()
+            if waiting in self._waiting.get(key, ()):
+                self._forget(key, waiting)
                 detail = "There was no answer: send it again."
-                connection.error(ErrorCode.UNAVAILABLE, detail, key[1], RETRY_AFTER_S)
+                waiting.connection.error(ErrorCode.UNAVAILABLE, detail, key[1], RETRY_AFTER_S)
 
-    def _next(self, key: tuple[UUID, UUID], *, latest: bool = False) -> Connection | None:
+    def _next(self, key: tuple[UUID, UUID], *, latest: bool = False) -> _Waiting | None:
         """Whom to answer, who waits no more then; None if nobody is there."""
-        while waiting := self._waiting.get(key):
-            connection = waiting[-1 if latest else 0]
-            self._forget(key, connection)
-            if connection.is_open:
-                return connection
+        while sendings := self._waiting.get(key):
+            waiting = sendings[-1 if latest else 0]
+            self._forget(key, waiting)
+            if waiting.connection.is_open:
+                return waiting
         return None
 
-    def _forget(self, key: tuple[UUID, UUID], connection: Connection) -> None:
-        waiting = self._waiting[key]
-        waiting.remove(connection)
-        if not waiting:
+    def _forget(self, key: tuple[UUID, UUID], waiting: _Waiting) -> None:
+        sendings = self._waiting[key]
+        sendings.remove(waiting)
+        if not sendings:
             del self._waiting[key]
         PENDING.set(len(self._waiting))

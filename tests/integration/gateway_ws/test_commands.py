@@ -44,6 +44,23 @@ async def test_a_repeat_is_answered_as_one_with_the_first_answers_values(gateway
     assert socket.answers[first["id"]] == [first]
 
 
+async def test_a_repeat_is_answered_as_one_also_when_the_first_entry_is_seen_again(
+    gateway: GatewayServer, alice: UUID
+) -> None:
+    room = gateway.chat.room(alice)
+    socket = await gateway.connect(alice)
+    first = await socket.post(str(room.id), "hello")
+    await gateway.heard(room, 1)
+    gateway.chat.answering.clear()
+    other = await gateway.connect(alice)
+    await other.send(str(room.id), "hello", id=first["id"])
+    await gateway.until_pending(1)
+
+    await gateway.connect(alice, resume={str(room.id): 0})  # to whom it is told again
+
+    assert await other.answer(first["id"]) == {**first, "duplicate": True}
+
+
 async def test_a_message_sent_twice_at_once_is_answered_twice(gateway: GatewayServer, alice: UUID) -> None:
     room = gateway.chat.room(alice)
     first, second = await gateway.connect(alice), await gateway.connect(alice)
