@@ -86,8 +86,30 @@ class Member(Base):
     read_count: Mapped[int] = mapped_column(BigInteger)
 
 
+class Ban(Base):
+    """Keeps somebody from becoming a member, until it is lifted."""
+
+    __tablename__ = "bans"
+
+    room_id: Mapped[UUID] = mapped_column(ForeignKey(Room.id), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id), primary_key=True)
+    banned_by: Mapped[UUID]
+    at: Mapped[datetime]
+
+
+class Mute(Base):
+    """Keeps somebody from saying anything until then. It outlives the membership: rejoining does not end it."""
+
+    __tablename__ = "mutes"
+
+    room_id: Mapped[UUID] = mapped_column(ForeignKey(Room.id), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id), primary_key=True)
+    until: Mapped[datetime]
+    muted_by: Mapped[UUID]
+
+
 class Entry(Base):
-    """An entry of a room's log. It is never changed, but for losing its text when the room is deleted.
+    """An entry of a room's log. It is never changed, but for losing its text when its message or the room is deleted.
 
     The unique index is what makes a command take effect once, in whichever room, for ever.
     """
@@ -106,7 +128,7 @@ class Entry(Base):
 
 
 class Message(Base):
-    """A message as it reads now. Its id is that of the entry that posted it."""
+    """A message as it reads now: without text once it is `deleted`. Its id is that of the entry that posted it."""
 
     __tablename__ = "messages"
     __table_args__ = (UniqueConstraint("room_id", "seq"),)
@@ -120,6 +142,26 @@ class Message(Base):
     at: Mapped[datetime]
     edited_at: Mapped[datetime | None]
     deleted: Mapped[bool]
+
+
+class Edit(Base):
+    """Where in the log a message was edited: the texts that go when it is deleted."""
+
+    __tablename__ = "edits"
+
+    message_id: Mapped[UUID] = mapped_column(ForeignKey(Message.id, ondelete="CASCADE"), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+
+
+class Reaction(Base):
+    """A reaction that stands. `seq` is that of the entry that added it."""
+
+    __tablename__ = "reactions"
+
+    message_id: Mapped[UUID] = mapped_column(ForeignKey(Message.id, ondelete="CASCADE"), primary_key=True)
+    emoji: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger)
 
 
 class Outbox(OutboxMixin, Base):

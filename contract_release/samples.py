@@ -34,6 +34,7 @@ _EXAMPLES: dict[str, Any] = {
     "client": "parley-web/1.0",
     "detail": "You are not a member of this room.",
     "display_name": "Zoë Müller 👋",
+    "emoji": "👋🏽",
     "email_digest": "1b" * 32,
     "email_digest_key_id": "2026-01",
     "epoch": "0192f0c18a007abc",

@@ -24,6 +24,41 @@ class MessagePosted(EntryData):
     reply_to: UUID | None
 
 
+class MessageEdited(EntryData):
+    """The message's text from here on; None once the message has been deleted."""
+
+    kind: ClassVar[str] = "message.edited"
+
+    message_id: UUID
+    text: str | None
+
+
+class MessageDeleted(EntryData):
+    """What the message said is gone, from the log as well: the texts of its earlier entries are None now."""
+
+    kind: ClassVar[str] = "message.deleted"
+
+    message_id: UUID
+
+
+class ReactionAdded(EntryData):
+    """By the entry's actor, whose reaction it may have been before: to add it again changes nothing."""
+
+    kind: ClassVar[str] = "reaction.added"
+
+    message_id: UUID
+    emoji: str
+
+
+class ReactionRemoved(EntryData):
+    """By the entry's actor, who may not have reacted so: to remove what isn't there changes nothing."""
+
+    kind: ClassVar[str] = "reaction.removed"
+
+    message_id: UUID
+    emoji: str
+
+
 class MemberJoined(EntryData):
     """The names are those of the moment."""
 
@@ -68,6 +103,10 @@ class RoomUpdated(EntryData):
 
 ENTRIES: tuple[type[EntryData], ...] = (
     MessagePosted,
+    MessageEdited,
+    MessageDeleted,
+    ReactionAdded,
+    ReactionRemoved,
     MemberJoined,
     MemberLeft,
     MemberRemoved,

@@ -14,6 +14,7 @@ from contracts.internal_http import RoomView
 
 MAX_FRAME_BYTES = 64 * 1024
 MAX_TEXT_CHARACTERS = 8_000
+MAX_EMOJI_CHARACTERS = 64
 MAX_RESUME_ROOMS = 1_000
 SUBPROTOCOL = "parley.v1"
 
@@ -78,6 +79,36 @@ class Send(ClientFrame):
     reply_to: UUID | None = None
 
 
+class Edit(ClientFrame):
+    """Replaces the text of one's own message."""
+
+    type: Literal["edit"]
+    id: UUID
+    room_id: UUID
+    message_id: UUID
+    text: str = Field(min_length=1)
+
+
+class Delete(ClientFrame):
+    """Removes what a message says, for good: one's own, or any as the room's owner or admin."""
+
+    type: Literal["delete"]
+    id: UUID
+    room_id: UUID
+    message_id: UUID
+
+
+class React(ClientFrame):
+    """Adds (`on`) or removes one's own reaction: an emoji, or a short name for one, without spaces."""
+
+    type: Literal["react"]
+    id: UUID
+    room_id: UUID
+    message_id: UUID
+    emoji: str = Field(min_length=1, max_length=MAX_EMOJI_CHARACTERS)
+    on: bool
+
+
 class Read(ClientFrame):
     """Moves one's read mark forward, never back."""
 
@@ -101,8 +132,8 @@ class Refresh(ClientFrame):
     token: str
 
 
-AnyClientFrame = Annotated[Hello | Send | Read | Typing | Refresh, Field(discriminator="type")]
-CLIENT_FRAME: TypeAdapter[Hello | Send | Read | Typing | Refresh] = TypeAdapter(AnyClientFrame)
+AnyClientFrame = Hello | Send | Edit | Delete | React | Read | Typing | Refresh
+CLIENT_FRAME: TypeAdapter[AnyClientFrame] = TypeAdapter(Annotated[AnyClientFrame, Field(discriminator="type")])
 
 
 # --- server to client -----------------------------------------------------------------------------------------------
@@ -224,7 +255,7 @@ class TokenExpiring(ServerFrame):
     expires_in: int
 
 
-CLIENT_FRAMES: tuple[type[ClientFrame], ...] = (Hello, Send, Read, Typing, Refresh)
+CLIENT_FRAMES: tuple[type[ClientFrame], ...] = (Hello, Send, Edit, Delete, React, Read, Typing, Refresh)
 SERVER_FRAMES: tuple[type[ServerFrame], ...] = (
     Welcome,
     Ack,

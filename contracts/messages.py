@@ -129,6 +129,45 @@ class SendMessage(Command):
     gateway_id: str
 
 
+class EditMessage(Command):
+    """Replaces the text of one's own message."""
+
+    type: ClassVar[str] = "chat.edit.v1"
+
+    command_id: UUID
+    user_id: UUID
+    room_id: UUID
+    message_id: UUID
+    text: str
+    gateway_id: str
+
+
+class DeleteMessage(Command):
+    """Removes what a message says, for good: one's own, or any as the room's owner or admin."""
+
+    type: ClassVar[str] = "chat.delete.v1"
+
+    command_id: UUID
+    user_id: UUID
+    room_id: UUID
+    message_id: UUID
+    gateway_id: str
+
+
+class ReactToMessage(Command):
+    """Adds (`on`) or removes one's own reaction."""
+
+    type: ClassVar[str] = "chat.react.v1"
+
+    command_id: UUID
+    user_id: UUID
+    room_id: UUID
+    message_id: UUID
+    emoji: str
+    on: bool
+    gateway_id: str
+
+
 class MarkRead(Command):
     """Moves the user's read mark in a room forward, never back."""
 
@@ -175,6 +214,8 @@ class Refusal(StrEnum):
 
 
 class CommandRefused(Reply):
+    """`retry_after` is in seconds, where time alone will change the answer."""
+
     type: ClassVar[str] = "command.refused.v1"
 
     command_id: UUID
@@ -182,6 +223,7 @@ class CommandRefused(Reply):
     room_id: UUID
     code: Refusal
     detail: str
+    retry_after: float | None = None
 
 
 # --- room entries and passing news: to the gateways that listen -----------------------------------------------------
@@ -255,6 +297,9 @@ PAYLOADS: tuple[type[Payload], ...] = (
     SessionRevoked,
     UsersWatermark,
     SendMessage,
+    EditMessage,
+    DeleteMessage,
+    ReactToMessage,
     MarkRead,
     CommandAccepted,
     CommandRefused,

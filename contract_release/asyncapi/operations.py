@@ -48,7 +48,7 @@ def _operation(action: str, service: Service, channel: str, messages: Iterable[s
 
 
 def _reply(asked: Sequence[type[Payload]]) -> dict[str, Json]:
-    """To a `chat.send.v1` that makes no new entry. One that does needs none: the entry names the command."""
+    """To a command with an id that makes no new entry. One that does needs none: the entry names the command."""
     if SendMessage not in asked:
         return {}
     answers = names_of([CommandAccepted, CommandRefused])
