@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from common.text import MAX_MESSAGE_CHARACTERS
+from common.text import MAX_MESSAGE_CHARACTERS, is_emoji
 from contracts.fields import Role, RoomKind
 from contracts.messages import Refusal
 
@@ -16,6 +16,10 @@ class Action(StrEnum):
     SEE = "see this room"
     READ = "read in this room"
     POST = "post in this room"
+    EDIT = "edit your messages in this room"
+    DELETE_OWN = "delete your messages in this room"
+    DELETE_ANY = "delete the messages of others in this room"
+    REACT = "react in this room"
     JOIN = "join this room"
     LEAVE = "leave this room"
     UPDATE = "change this room"
@@ -37,6 +41,10 @@ _TABLE = {
     Action.SEE: _Lowest(public=_ANYBODY, private=_MEMBER, direct=_MEMBER),
     Action.READ: _Lowest(public=_MEMBER, private=_MEMBER, direct=_MEMBER),
     Action.POST: _Lowest(public=_MEMBER, private=_MEMBER, direct=_MEMBER),
+    Action.EDIT: _Lowest(public=_MEMBER, private=_MEMBER, direct=_MEMBER),
+    Action.DELETE_OWN: _Lowest(public=_MEMBER, private=_MEMBER, direct=_MEMBER),
+    Action.DELETE_ANY: _Lowest(public=_ADMIN, private=_ADMIN, direct=_NOBODY),
+    Action.REACT: _Lowest(public=_MEMBER, private=_MEMBER, direct=_MEMBER),
     Action.JOIN: _Lowest(public=_ANYBODY, private=_NOBODY, direct=_NOBODY),
     Action.LEAVE: _Lowest(public=_MEMBER, private=_MEMBER, direct=_NOBODY),
     Action.UPDATE: _Lowest(public=_ADMIN, private=_ADMIN, direct=_NOBODY),
@@ -48,8 +56,24 @@ _TABLE = {
 
 # where somebody from outside is told that they are, rather than that they may not
 _FOR_MEMBERS = frozenset(
-    {Action.READ, Action.POST, Action.LEAVE, Action.ADD_MEMBER, Action.REMOVE_MEMBER, Action.APPOINT}
+    {
+        Action.READ,
+        Action.POST,
+        Action.EDIT,
+        Action.DELETE_OWN,
+        Action.DELETE_ANY,
+        Action.REACT,
+        Action.LEAVE,
+        Action.ADD_MEMBER,
+        Action.REMOVE_MEMBER,
+        Action.APPOINT,
+    }
 )
+
+MUTED_MAY_NOT = frozenset({Action.POST, Action.EDIT, Action.REACT})
+
+MAX_EMOJIS = 50
+"""Different ones, on one message."""
 
 
 def refusal(action: Action, kind: RoomKind, role: Role | None) -> Refusal | None:
@@ -82,6 +106,11 @@ def refusal_of_removal(kind: RoomKind, actor: Role | None, target: Role) -> Refu
     return refused
 
 
+def refusal_of_deletion(kind: RoomKind, actor: Role | None, *, own: bool) -> Refusal | None:
+    """Why an actor may not delete a message, of their own or somebody else's."""
+    return refusal(Action.DELETE_OWN if own else Action.DELETE_ANY, kind, actor)
+
+
 def refusal_of_text(text: str) -> Refusal | None:
     """Why a text can't be a message's."""
     if len(text) > MAX_MESSAGE_CHARACTERS:
@@ -89,6 +118,11 @@ def refusal_of_text(text: str) -> Refusal | None:
     if not text or "\x00" in text:
         return Refusal.INVALID
     return None
+
+
+def refusal_of_emoji(emoji: str) -> Refusal | None:
+    """Why a text can't be a reaction's."""
+    return None if is_emoji(emoji) else Refusal.INVALID
 
 
 def joining_role(member_count: int) -> Role:

@@ -6,8 +6,10 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 
 MAX_MESSAGE_CHARACTERS = 8_000
+MAX_EMOJI_CHARACTERS = 64
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_UNWRITTEN = frozenset({"Cc", "Cs"})
 
 
 def clean_name(name: str) -> str:
@@ -32,6 +34,16 @@ def no_nul(text: str) -> str:
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("contains half a character")
     return text
+
+
+def is_emoji(text: str) -> bool:
+    """Whether a text may be a reaction: an emoji, however many code points it takes, or a short name for one.
+
+    Which code points are emojis changes each year: all are taken but spaces and control characters.
+    """
+    return 1 <= len(text) <= MAX_EMOJI_CHARACTERS and not any(
+        character.isspace() or unicodedata.category(character) in _UNWRITTEN for character in text
+    )
 
 
 _NAME = Field(

@@ -9,7 +9,7 @@ import structlog
 from common.ids import now, uuid7
 from common.tracing import current_traceparent
 from contracts.envelope import Envelope, encode
-from contracts.messages import MarkRead, SendMessage
+from contracts.messages import DeleteMessage, EditMessage, MarkRead, ReactToMessage, SendMessage
 from contracts.routing import COMMANDS, partition
 from messaging.bus import Bus, Message, PublishError
 
@@ -17,7 +17,8 @@ _MAX_BATCH = 200
 
 log = structlog.get_logger(__name__)
 
-Command = SendMessage | MarkRead
+AnsweredCommand = SendMessage | EditMessage | DeleteMessage | ReactToMessage
+Command = AnsweredCommand | MarkRead
 
 
 class CommandPublisher:

@@ -8,15 +8,28 @@ import structlog
 from pydantic import ValidationError
 
 from common.ids import now, uuid7
-from common.text import MAX_MESSAGE_CHARACTERS, no_nul
+from common.text import MAX_MESSAGE_CHARACTERS, is_emoji, no_nul
 from common.tokens import Claims, InvalidToken, KeysUnavailable, TokenVerifier
 from common.tracing import current_traceparent, traced
 from contracts.envelope import Envelope, encode
-from contracts.frames import CLIENT_FRAME, CloseCode, ErrorCode, Hello, Read, Refresh, Send, Typing
-from contracts.messages import MarkRead, RoomTyping, SendMessage
+from contracts.frames import (
+    CLIENT_FRAME,
+    AnyClientFrame,
+    CloseCode,
+    Delete,
+    Edit,
+    ErrorCode,
+    Hello,
+    React,
+    Read,
+    Refresh,
+    Send,
+    Typing,
+)
+from contracts.messages import DeleteMessage, EditMessage, MarkRead, ReactToMessage, RoomTyping, SendMessage
 from contracts.routing import ROOMS, shard
 from gateway_ws.chat_client import ChatUnavailable
-from gateway_ws.commands import CommandPublisher
+from gateway_ws.commands import AnsweredCommand, CommandPublisher
 from gateway_ws.connection import Connection
 from gateway_ws.entrance import Entrance
 from gateway_ws.hub import Hub
@@ -25,8 +38,6 @@ from gateway_ws.sessions import Sessions
 from messaging.bus import Bus, Message, PublishError
 
 log = structlog.get_logger(__name__)
-
-ClientFrame = Hello | Send | Read | Typing | Refresh
 
 
 class BadFrame(Exception):
@@ -37,7 +48,7 @@ class BadFrame(Exception):
         self.id = id
 
 
-def parse(text: str) -> ClientFrame:
+def parse(text: str) -> AnyClientFrame:
     """Raises `BadFrame`."""
     try:
         return CLIENT_FRAME.validate_json(text, extra="ignore")
@@ -95,12 +106,18 @@ class Handlers:
             return False
         return True
 
-    async def handle(self, connection: Connection, frame: ClientFrame) -> None:
+    async def handle(self, connection: Connection, frame: AnyClientFrame) -> None:
         """Any later frame."""
         with traced(None):
             match frame:
                 case Send():
                     self._send(connection, frame)
+                case Edit():
+                    self._edit(connection, frame)
+                case Delete():
+                    self._delete(connection, frame)
+                case React():
+                    self._react(connection, frame)
                 case Read():
                     self._read(connection, frame)
                 case Typing():
@@ -111,27 +128,66 @@ class Handlers:
                     connection.error(ErrorCode.BAD_FRAME, "hello was said already")
 
     def _send(self, connection: Connection, frame: Send) -> None:
-        if len(frame.text) > MAX_MESSAGE_CHARACTERS:
-            detail = f"A message may have up to {MAX_MESSAGE_CHARACTERS} characters."
-            connection.error(ErrorCode.TOO_LONG, detail, frame.id)
-            return
-        try:
-            no_nul(frame.text)
-        except ValueError as error:
-            connection.error(ErrorCode.BAD_FRAME, f"send.text: {error}", frame.id)
-            return
-        self._pending.add(frame.id, connection, frame.room_id, self._hub.passed_on(frame.room_id))
-        log.debug("command_received", command_id=str(frame.id), room_id=str(frame.room_id))
-        self._publisher.submit(
-            SendMessage(
+        if self._is_sendable(connection, frame):
+            self._submit(
+                connection,
+                SendMessage(
+                    command_id=frame.id,
+                    user_id=connection.user_id,
+                    room_id=frame.room_id,
+                    text=frame.text,
+                    reply_to=frame.reply_to,
+                    gateway_id=self._gateway_id,
+                ),
+            )
+
+    def _edit(self, connection: Connection, frame: Edit) -> None:
+        if self._is_sendable(connection, frame):
+            self._submit(
+                connection,
+                EditMessage(
+                    command_id=frame.id,
+                    user_id=connection.user_id,
+                    room_id=frame.room_id,
+                    message_id=frame.message_id,
+                    text=frame.text,
+                    gateway_id=self._gateway_id,
+                ),
+            )
+
+    def _delete(self, connection: Connection, frame: Delete) -> None:
+        self._submit(
+            connection,
+            DeleteMessage(
                 command_id=frame.id,
                 user_id=connection.user_id,
                 room_id=frame.room_id,
-                text=frame.text,
-                reply_to=frame.reply_to,
+                message_id=frame.message_id,
                 gateway_id=self._gateway_id,
-            )
+            ),
         )
+
+    def _react(self, connection: Connection, frame: React) -> None:
+        if not is_emoji(frame.emoji):
+            connection.error(ErrorCode.BAD_FRAME, "react.emoji: has spaces or control characters", frame.id)
+            return
+        self._submit(
+            connection,
+            ReactToMessage(
+                command_id=frame.id,
+                user_id=connection.user_id,
+                room_id=frame.room_id,
+                message_id=frame.message_id,
+                emoji=frame.emoji,
+                on=frame.on,
+                gateway_id=self._gateway_id,
+            ),
+        )
+
+    def _submit(self, connection: Connection, command: AnsweredCommand) -> None:
+        self._pending.add(command.command_id, connection, command.room_id, self._hub.passed_on(command.room_id))
+        log.debug("command_received", command_id=str(command.command_id), room_id=str(command.room_id))
+        self._publisher.submit(command)
 
     def _read(self, connection: Connection, frame: Read) -> None:
         if self._is_member(connection, frame.room_id):
@@ -166,6 +222,19 @@ class Handlers:
             return
         connection.claims = claims
         connection.warned_of_expiry = False
+
+    def _is_sendable(self, connection: Connection, frame: Send | Edit) -> bool:
+        """Whether the text can be a message's; if not, that is said."""
+        if len(frame.text) > MAX_MESSAGE_CHARACTERS:
+            detail = f"A message may have up to {MAX_MESSAGE_CHARACTERS} characters."
+            connection.error(ErrorCode.TOO_LONG, detail, frame.id)
+            return False
+        try:
+            no_nul(frame.text)
+        except ValueError as error:
+            connection.error(ErrorCode.BAD_FRAME, f"{frame.type}.text: {error}", frame.id)
+            return False
+        return True
 
     def _is_member(self, connection: Connection, room_id: UUID) -> bool:
         if self._hub.listening(connection, room_id):

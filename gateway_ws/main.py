@@ -12,7 +12,7 @@ from common.app import new_app
 from common.ids import uuid7
 from common.tokens import TokenVerifier, fetch_keys_over_http
 from contracts.frames import Limits
-from contracts.messages import SendMessage, SessionRevoked
+from contracts.messages import MarkRead, SessionRevoked
 from contracts.routing import EVENTS, EVERYBODY, MEMBERS, REPLIES
 from gateway_ws.chat_client import ChatClient, ChatUnavailable
 from gateway_ws.commands import Command, CommandPublisher
@@ -60,7 +60,7 @@ def create_app(
             log.warning("heads_not_compared", reason=str(error))
 
     def not_published(command: Command) -> None:
-        if isinstance(command, SendMessage):
+        if not isinstance(command, MarkRead):
             pending.unpublished(command.user_id, command.command_id)
 
     queue = bus.listen(

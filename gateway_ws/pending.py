@@ -89,7 +89,7 @@ class PendingCommands:
     def refused(self, reply: CommandRefused) -> None:
         sender = self._next((reply.user_id, reply.command_id))
         if sender is not None:
-            sender.connection.error(ErrorCode(reply.code), reply.detail, reply.command_id)
+            sender.connection.error(ErrorCode(reply.code), reply.detail, reply.command_id, reply.retry_after)
             log.debug("command_refused", command_id=str(reply.command_id), code=reply.code)
 
     def unpublished(self, user_id: UUID, command_id: UUID) -> None:

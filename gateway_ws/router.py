@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import structlog
 from fastapi import APIRouter, WebSocket
 
-from contracts.frames import SUBPROTOCOL, CloseCode, ErrorCode, Hello
+from contracts.frames import SUBPROTOCOL, AnyClientFrame, CloseCode, ErrorCode, Hello
 from gateway_ws.config import Settings
 from gateway_ws.connection import Connection, Flusher
-from gateway_ws.handlers import BadFrame, ClientFrame, Handlers, parse
+from gateway_ws.handlers import BadFrame, Handlers, parse
 from gateway_ws.hub import Hub
 from gateway_ws.pending import PendingCommands
 from gateway_ws.protocol import EXTENSION
@@ -89,7 +89,7 @@ async def _converse(websocket: WebSocket, connection: Connection, gateway: Gatew
         if not _may_go_on(connection, gateway.settings, text):
             continue
         try:
-            frame: ClientFrame = parse(text)
+            frame: AnyClientFrame = parse(text)
         except BadFrame as error:
             connection.error(ErrorCode.BAD_FRAME, str(error), error.id)
             continue

@@ -9,7 +9,7 @@ from pydantic.json_schema import SkipJsonSchema
 from chat_service.routers.dependencies import Limit, UseCases
 from chat_service.schemas import EventPage, MessagePage, NewMessage, RoomEvent, RoomMessage
 from chat_service.services.access import NotAMember
-from chat_service.services.messages import TextTooLong
+from chat_service.services.messages import Muted, TextTooLong
 from common.auth import CurrentUser
 from common.errors import NotFound, Unavailable
 from common.openapi import problems
@@ -25,7 +25,7 @@ IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", min_length=1, ma
 @router.post(
     "/messages",
     status_code=201,
-    responses=problems(TextTooLong)
+    responses=problems(Muted, TextTooLong)
     | {200: {"model": RoomMessage, "description": "A repeat: the message that was posted before"}},
 )
 async def post_message(
@@ -33,7 +33,7 @@ async def post_message(
 ) -> RoomMessage:
     message, posted = await services.messages.post(user.user_id, room_id, key, body.text, body.reply_to)
     response.status_code = 201 if posted else 200
-    return RoomMessage.model_validate(message)
+    return message
 
 
 @router.get("/messages")
@@ -41,7 +41,7 @@ async def list_messages(
     room_id: UUID, user: CurrentUser, services: UseCases, before: Seq | SkipJsonSchema[None] = None, limit: Limit = 50
 ) -> MessagePage:
     messages, following = await services.messages.page(user.user_id, room_id, before, limit)
-    return MessagePage(items=[RoomMessage.model_validate(message) for message in messages], next=following)
+    return MessagePage(items=messages, next=following)
 
 
 @router.get("/events")

@@ -15,11 +15,23 @@ from prometheus_client import Counter, Histogram
 
 from chat_service.events import to_gateways, to_listeners
 from chat_service.services.conflicts import again_on_conflict
-from chat_service.services.posting import Command, Moved, Outcome, Posted, Refused, Repeated, apply
+from chat_service.services.outcomes import Accepted, AnsweredCommand, Command, Moved, Outcome, Refused, Repeated
+from chat_service.services.posting import apply
 from common.database import Database, DatabaseUnavailable
 from common.tracing import traced
 from contracts.envelope import Envelope, Reader
-from contracts.messages import CommandAccepted, CommandRefused, MarkRead, Refusal, RoomEntry, RoomRead, SendMessage
+from contracts.messages import (
+    CommandAccepted,
+    CommandRefused,
+    DeleteMessage,
+    EditMessage,
+    MarkRead,
+    ReactToMessage,
+    Refusal,
+    RoomEntry,
+    RoomRead,
+    SendMessage,
+)
 from messaging.bus import Bus, Delivery, Message, PublishError, TryAgain
 
 COMMANDS = Counter("parley_chat_commands", "Commands handled", ["outcome"])
@@ -35,12 +47,12 @@ _DETAILS = {
     Refusal.NOT_A_MEMBER: "You are not a member of such a room.",
     Refusal.FORBIDDEN: "You may not do that.",
     Refusal.MUTED: "You are muted in this room.",
-    Refusal.NOT_FOUND: "The message that this replies to is not in the room.",
+    Refusal.NOT_FOUND: "There is no such message in the room.",
     Refusal.TOO_LONG: "The text is too long.",
-    Refusal.INVALID: "The text is empty or holds a NUL character.",
+    Refusal.INVALID: "The text is empty or holds a NUL character, or this is no emoji.",
 }
 
-_READER: Reader[Command] = Reader(SendMessage, MarkRead)
+_READER: Reader[Command] = Reader(SendMessage, EditMessage, DeleteMessage, ReactToMessage, MarkRead)
 _Received = Envelope[Command]
 
 log = structlog.get_logger(__name__)
@@ -90,37 +102,45 @@ def _answers(
     pairs: Sequence[tuple[_Received, Outcome]],
 ) -> Iterator[tuple[str, CommandAccepted | CommandRefused, str]]:
     for received, outcome in pairs:
-        match received.payload, outcome:
-            case SendMessage() as send, Repeated(entry):
-                yield send.gateway_id, _accepted(send, entry), received.traceparent
-            case SendMessage() as send, Refused(code):
-                yield send.gateway_id, _refused(send, code), received.traceparent
+        command = received.payload
+        if isinstance(command, MarkRead):
+            continue
+        match outcome:
+            case Repeated(entry):
+                yield command.gateway_id, _accepted(command, entry), received.traceparent
+            case Refused():
+                yield command.gateway_id, _refused(command, outcome), received.traceparent
 
 
 def _said(pairs: Sequence[tuple[_Received, Outcome]]) -> Iterator[tuple[RoomEntry | RoomRead, str]]:
     for received, outcome in pairs:
         match outcome:
-            case Posted(entry) | Repeated(entry):
+            case Accepted(entry) | Repeated(entry):
                 yield entry, received.traceparent
             case Moved(seq):
                 command = received.payload
                 yield RoomRead(room_id=command.room_id, user_id=command.user_id, seq=seq), received.traceparent
 
 
-def _accepted(send: SendMessage, entry: RoomEntry) -> CommandAccepted:
+def _accepted(command: AnsweredCommand, entry: RoomEntry) -> CommandAccepted:
     return CommandAccepted(
-        command_id=send.command_id,
-        user_id=send.user_id,
+        command_id=command.command_id,
+        user_id=command.user_id,
         room_id=entry.room_id,
         seq=entry.seq,
-        message_id=entry.id,
+        message_id=entry.data["message_id"],
         at=entry.at,
     )
 
 
-def _refused(send: SendMessage, code: Refusal) -> CommandRefused:
+def _refused(command: AnsweredCommand, refused: Refused) -> CommandRefused:
     return CommandRefused(
-        command_id=send.command_id, user_id=send.user_id, room_id=send.room_id, code=code, detail=_DETAILS[code]
+        command_id=command.command_id,
+        user_id=command.user_id,
+        room_id=command.room_id,
+        code=refused.code,
+        detail=_DETAILS[refused.code],
+        retry_after=refused.retry_after,
     )
 
 

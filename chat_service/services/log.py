@@ -1,18 +1,20 @@
 """A room's log. Here alone entries are made, and their seq allotted."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, bindparam, insert, select, update
+from sqlalchemy import JSON, BigInteger, Uuid, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.models import Entry, Room
 from chat_service.services.access import UnknownRoom
 from common.ids import now, uuid7
-from contracts.entries import EntryData, MessagePosted
+from contracts.entries import EntryData, MessageEdited, MessagePosted
 from contracts.messages import RoomEntry
 
 _CHUNK = 1_000
+
+_WITH_TEXT: dict[str, type[EntryData]] = {entry.kind: entry for entry in (MessagePosted, MessageEdited)}
 
 
 async def lock_rooms(session: AsyncSession, room_ids: Collection[UUID]) -> dict[UUID, Room]:
@@ -55,19 +57,39 @@ def append(
     )
 
 
+async def erase(session: AsyncSession, emptied: Mapping[tuple[UUID, int], EntryData]) -> None:
+    """Replace what entries, by room and seq, say."""
+    statement = (
+        update(Entry)
+        .where(
+            Entry.room_id == bindparam("in_room", type_=Uuid()),
+            Entry.seq == bindparam("at_seq", type_=BigInteger()),
+        )
+        .values(data=bindparam("emptied", type_=JSON()))
+    )
+    if emptied:
+        connection = await session.connection()
+        await connection.execute(
+            statement,
+            [
+                {"in_room": room_id, "at_seq": seq, "emptied": data.model_dump(mode="json")}
+                for (room_id, seq), data in emptied.items()
+            ],
+        )
+
+
 async def erase_texts(session: AsyncSession, room_id: UUID) -> None:
     """Take out of a room's log what was said in it."""
-    posted = select(Entry.seq, Entry.data).where(Entry.room_id == room_id, Entry.kind == MessagePosted.kind)
-    erase = (
-        update(Entry)
-        .where(Entry.room_id == room_id, Entry.seq == bindparam("at_seq", type_=BigInteger()))
-        .values(data=bindparam("without_text", type_=JSON()))
-    )
-    connection = await session.connection()
+    said = select(Entry.seq, Entry.kind, Entry.data).where(Entry.room_id == room_id, Entry.kind.in_(_WITH_TEXT))
     after = 0
-    while found := (await session.execute(posted.where(Entry.seq > after).order_by(Entry.seq).limit(_CHUNK))).all():
-        rows = [{"at_seq": seq, "without_text": {**data, "text": None}} for seq, data in found]
-        await connection.execute(erase, rows)
+    while found := (await session.execute(said.where(Entry.seq > after).order_by(Entry.seq).limit(_CHUNK))).all():
+        await erase(
+            session,
+            {
+                (room_id, seq): _WITH_TEXT[kind].model_validate({**data, "text": None}, extra="ignore")
+                for seq, kind, data in found
+            },
+        )
         after = found[-1].seq
 
 

@@ -1,6 +1,7 @@
 """Messages over HTTP: posted, and read page by page."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 from functools import partial
 from uuid import UUID, uuid5
 
@@ -10,9 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chat_service.events import record
 from chat_service.models import Message, Room
 from chat_service.rules import Action
+from chat_service.schemas import RoomMessage
 from chat_service.services.access import NotAMember, UnknownRoom, see_room
 from chat_service.services.conflicts import again_on_conflict
-from chat_service.services.posting import Posted, Refused, Repeated, apply
+from chat_service.services.message_views import message_views
+from chat_service.services.outcomes import Accepted, Refused, Repeated
+from chat_service.services.posting import apply
 from common.database import Database
 from common.errors import Forbidden, NotFound, Problem, TooLong
 from common.text import MAX_MESSAGE_CHARACTERS
@@ -29,6 +33,15 @@ class TextTooLong(TooLong):
         super().__init__(f"A text may have up to {MAX_MESSAGE_CHARACTERS} characters.")
 
 
+class Muted(Forbidden):
+    """`retry_after` is in seconds."""
+
+    code = Refusal.MUTED.value
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__("You are muted in this room.", {"Retry-After": str(math.ceil(retry_after))})
+
+
 class Messages:
     """`committed` is called after each post, to have its entry relayed at once."""
 
@@ -38,10 +51,10 @@ class Messages:
 
     async def post(
         self, user_id: UUID, room_id: UUID, key: str, text: str, reply_to: UUID | None
-    ) -> tuple[Message, bool]:
+    ) -> tuple[RoomMessage, bool]:
         """The message, and whether it was posted just now. With a key used before it is the first one's, wherever.
 
-        Raises 404 for the room or what is replied to, 403, `TextTooLong`.
+        Raises 404 for the room or what is replied to, 403, also `Muted`, `TextTooLong`.
         """
         send = SendMessage(
             command_id=command_id(key),
@@ -56,21 +69,22 @@ class Messages:
             self._committed()
         return message, posted
 
-    async def _post(self, send: SendMessage) -> tuple[Message, bool]:
+    async def _post(self, send: SendMessage) -> tuple[RoomMessage, bool]:
         async with self._database.write() as session:
             (outcome,) = await apply(session, [send])
             if isinstance(outcome, Refused):
-                raise await _problem(session, send, outcome.code)
-            assert isinstance(outcome, Posted | Repeated)  # noqa: S101 - the others are of read marks
-            message = await session.get(Message, outcome.entry.id) or _emptied(outcome.entry)
-            if isinstance(outcome, Posted):
+                raise await _problem(session, send, outcome)
+            assert isinstance(outcome, Accepted | Repeated)  # noqa: S101 - the others are of read marks
+            message = await session.get(Message, UUID(outcome.entry.data["message_id"])) or _emptied(outcome.entry)
+            (view,) = await message_views(session, [message])
+            if isinstance(outcome, Accepted):
                 record(session, outcome.entry)
                 await session.commit()
-        return message, isinstance(outcome, Posted)
+        return view, isinstance(outcome, Accepted)
 
     async def page(
         self, user_id: UUID, room_id: UUID, before: int | None, limit: int
-    ) -> tuple[Sequence[Message], int | None]:
+    ) -> tuple[list[RoomMessage], int | None]:
         """Up to `limit` messages, newest first, and what to give as `before` for those that follow, if any do.
 
         Raises 404, 403.
@@ -81,12 +95,12 @@ class Messages:
         async with self._database.read() as session:
             await see_room(session, room_id, user_id, Action.READ)
             found = (await session.scalars(query.order_by(Message.seq.desc()).limit(limit + 1))).all()
-        page = found[:limit]
+            page = await message_views(session, found[:limit])
         return page, page[-1].seq if len(found) > limit else None
 
 
-async def _problem(session: AsyncSession, send: SendMessage, code: Refusal) -> Problem:
-    match code:
+async def _problem(session: AsyncSession, send: SendMessage, refused: Refused) -> Problem:
+    match refused.code:
         case Refusal.NOT_A_MEMBER:
             room = await session.get(Room, send.room_id)
             return UnknownRoom() if room is None or room.deleted_at is not None else NotAMember()
@@ -94,6 +108,8 @@ async def _problem(session: AsyncSession, send: SendMessage, code: Refusal) -> P
             return NotFound("The message that this replies to is not in the room.")
         case Refusal.TOO_LONG:
             return TextTooLong()
+        case Refusal.MUTED:
+            return Muted(refused.retry_after or 0)
         case _:
             return Forbidden("You may not post this.")
 

@@ -15,11 +15,12 @@ from pydantic import SecretStr
 
 from chat_service.config import Settings
 from chat_service.main import create_app
+from chat_service.services.outcomes import Command
 from common.ids import now, uuid7
 from common.tracing import new_traceparent
 from contracts.envelope import Envelope, encode
 from contracts.internal_http import UserView
-from contracts.messages import MarkRead, Payload, SendMessage
+from contracts.messages import DeleteMessage, EditMessage, MarkRead, Payload, ReactToMessage, SendMessage
 from contracts.routing import COMMANDS, EVENTS, EVERYBODY, EXCHANGES, MEMBERS, REPLIES, ROOMS, SHARDS, partition
 from contracts.topology import CHAT_USER_EVENTS, COMMAND_QUEUES, QUEUES
 from messaging.bus import Binding, Bus, Delivery, Message, Topology
@@ -93,6 +94,41 @@ def send(
     )
 
 
+def edit(room: Json, user: User, message: Json, text: str, *, id: UUID | None = None) -> EditMessage:
+    return EditMessage(
+        command_id=id or uuid4(),
+        user_id=UUID(user.id),
+        room_id=UUID(room["id"]),
+        message_id=UUID(message["id"]),
+        text=text,
+        gateway_id=GATEWAY,
+    )
+
+
+def delete(room: Json, user: User, message: Json, *, id: UUID | None = None) -> DeleteMessage:
+    return DeleteMessage(
+        command_id=id or uuid4(),
+        user_id=UUID(user.id),
+        room_id=UUID(room["id"]),
+        message_id=UUID(message["id"]),
+        gateway_id=GATEWAY,
+    )
+
+
+def react(
+    room: Json, user: User, message: Json, emoji: str = "👍", *, on: bool = True, id: UUID | None = None
+) -> ReactToMessage:
+    return ReactToMessage(
+        command_id=id or uuid4(),
+        user_id=UUID(user.id),
+        room_id=UUID(room["id"]),
+        message_id=UUID(message["id"]),
+        emoji=emoji,
+        on=on,
+        gateway_id=GATEWAY,
+    )
+
+
 def mark(room: Json, user: User, seq: int) -> MarkRead:
     return MarkRead(user_id=UUID(user.id), room_id=UUID(room["id"]), seq=seq)
 
@@ -101,7 +137,7 @@ def enveloped(payload: Payload, traceparent: str | None = None) -> Envelope[Payl
     return Envelope(payload, uuid7(), now(), traceparent or new_traceparent())
 
 
-def command_message(*commands: SendMessage | MarkRead) -> Message:
+def command_message(*commands: Command) -> Message:
     """One bus message, as a gateway makes it of commands that have come together: all of one partition."""
     (key,) = {partition(command.room_id) for command in commands}
     body, content_type = encode([enveloped(command) for command in commands])
@@ -180,7 +216,7 @@ class ChatService:
         await self.bus.publish([Message(REPLIES, GATEWAY, b"", _MARKER, marker, durable=False)])
         await heard
 
-    async def command(self, *commands: SendMessage | MarkRead) -> None:
+    async def command(self, *commands: Command) -> None:
         """Have commands come by the bus, together; returns when they have been handled, and what they led to heard."""
         await self.bus.publish([command_message(*commands)])
         await self.settle()

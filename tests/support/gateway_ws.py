@@ -15,15 +15,27 @@ from pydantic import SecretStr
 
 from common.ids import now, uuid7
 from common.tracing import new_traceparent
-from contracts.entries import EntryData, MemberJoined, MemberRemoved, MessagePosted
+from contracts.entries import (
+    EntryData,
+    MemberJoined,
+    MemberRemoved,
+    MessageDeleted,
+    MessageEdited,
+    MessagePosted,
+    ReactionAdded,
+    ReactionRemoved,
+)
 from contracts.envelope import Envelope, encode
 from contracts.internal_http import CatchUp, CatchUpRequest, Entries, EntriesRequest, RoomIds, RoomView
 from contracts.messages import (
     CommandAccepted,
     CommandRefused,
+    DeleteMessage,
+    EditMessage,
     MarkRead,
     MemberAdded,
     Payload,
+    ReactToMessage,
     Refusal,
     RoomEntry,
     RoomRead,
@@ -48,7 +60,8 @@ from tests.support.tokens import TokenIssuer
 
 TOPOLOGY = Topology.of(EXCHANGES, {name: QUEUES[name] for name in COMMAND_QUEUES})
 
-AnyCommand = SendMessage | MarkRead
+AnsweredCommand = SendMessage | EditMessage | DeleteMessage | ReactToMessage
+AnyCommand = AnsweredCommand | MarkRead
 
 
 @dataclass
@@ -87,6 +100,7 @@ class ChatStandIn:
         self.commands: list[AnyCommand] = []
         self.batches: list[int] = []
         self.refuse: Refusal | None = None
+        self.refuse_for: float | None = None
         self.answering = asyncio.Event()
         self.answering.set()
         self.stuck_partition: str | None = None
@@ -187,7 +201,7 @@ class ChatStandIn:
             self.batches.append(len(commands))
             said: list[RoomEntry | RoomRead] = []
             for command in commands:
-                assert isinstance(command, SendMessage | MarkRead)
+                assert isinstance(command, AnyCommand)
                 self.commands.append(command)
                 said += await self._apply(command)
             await self.broadcast(*said)  # after all answers, as chat_service does
@@ -197,16 +211,44 @@ class ChatStandIn:
         room = self.rooms[command.room_id]
         if isinstance(command, MarkRead):
             return [RoomRead(room_id=room.id, user_id=command.user_id, seq=command.seq)]
-        ids = {"command_id": command.command_id, "user_id": command.user_id, "room_id": room.id}
         if self.refuse is not None:
-            await self.publish(REPLIES, command.gateway_id, CommandRefused(**ids, code=self.refuse, detail="no"))
+            refused = CommandRefused(
+                command_id=command.command_id,
+                user_id=command.user_id,
+                room_id=room.id,
+                code=self.refuse,
+                detail="no",
+                retry_after=self.refuse_for,
+            )
+            await self.publish(REPLIES, command.gateway_id, refused)
             return []
         entry = next((one for one in room.log if one.command_id == command.command_id), None)
         if entry is None:
-            return [self.commit(room, command.text, actor_id=command.user_id, command_id=command.command_id)]
-        accepted = CommandAccepted(**ids, seq=entry.seq, message_id=entry.id, at=entry.at)
+            return [self._carry_out(room, command)]
+        accepted = CommandAccepted(
+            command_id=command.command_id,
+            user_id=command.user_id,
+            room_id=room.id,
+            seq=entry.seq,
+            message_id=entry.data["message_id"],
+            at=entry.at,
+        )
         await self.publish(REPLIES, command.gateway_id, accepted)
         return [entry]
+
+    def _carry_out(self, room: Room, command: AnsweredCommand) -> RoomEntry:
+        data: EntryData
+        match command:
+            case SendMessage(text=text):
+                return self.commit(room, text, actor_id=command.user_id, command_id=command.command_id)
+            case EditMessage(message_id=message_id, text=text):
+                data = MessageEdited(message_id=message_id, text=text)
+            case DeleteMessage(message_id=message_id):
+                data = MessageDeleted(message_id=message_id)
+            case ReactToMessage(message_id=message_id, emoji=emoji, on=on):
+                changed = ReactionAdded if on else ReactionRemoved
+                data = changed(message_id=message_id, emoji=emoji)
+        return self._append(room, data, command.user_id, command_id=command.command_id)
 
     # --- what is asked over HTTP
 

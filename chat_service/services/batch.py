@@ -1,0 +1,204 @@
+"""A batch of commands in memory: judged and carried out one after the other on what they refer to."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from chat_service.models import Room
+from chat_service.rules import (
+    MAX_EMOJIS,
+    MUTED_MAY_NOT,
+    Action,
+    refusal,
+    refusal_of_deletion,
+    refusal_of_emoji,
+    refusal_of_text,
+)
+from chat_service.services.log import append
+from chat_service.services.outcomes import Accepted, AnsweredCommand, Command, Moved, Outcome, Refused, Repeated
+from common.ids import now, uuid7
+from contracts.entries import MessageDeleted, MessageEdited, MessagePosted, ReactionAdded, ReactionRemoved
+from contracts.fields import Role
+from contracts.messages import DeleteMessage, EditMessage, MarkRead, ReactToMessage, Refusal, RoomEntry, SendMessage
+
+_ACTIONS: dict[type[AnsweredCommand], Action] = {
+    SendMessage: Action.POST,
+    EditMessage: Action.EDIT,
+    DeleteMessage: Action.DELETE_OWN,
+    ReactToMessage: Action.REACT,
+}
+
+
+@dataclass(slots=True)
+class BatchMember:
+    """What changes about a member: how many messages they post, and how far their read mark moves."""
+
+    role: Role
+    read_seq: int
+    muted_until: datetime | None
+    posted: int = 0
+    moved: bool = False
+
+
+@dataclass(slots=True)
+class BatchMessage:
+    """A message that is referred to. `edits` are the seqs of its edits in this batch, `text` the last one's or the one
+    posted in it; `emojis` all that anybody has reacted with."""
+
+    id: UUID
+    room_id: UUID
+    seq: int
+    sender_id: UUID
+    reply_to: UUID | None
+    at: datetime
+    deleted: bool
+    text: str | None = None
+    edited_at: datetime | None = None
+    edits: list[int] = field(default_factory=list)
+    emojis: set[str] = field(default_factory=set)
+
+
+ReactionKey = tuple[UUID, str, UUID]
+"""Message, emoji, user."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What commands refer to, as they change it.
+
+    `members` are by (room, user), `done` the entries of earlier commands by (user, command id), `messages` those that
+    are edited, deleted, reacted or replied to. What has changed: `posted`, `edited` and `deleted` messages, and
+    `reactions` with the seq of the entry that added one, None for one that is gone.
+    """
+
+    rooms: dict[UUID, Room]
+    members: dict[tuple[UUID, UUID], BatchMember]
+    done: dict[tuple[UUID, UUID], RoomEntry]
+    messages: dict[UUID, BatchMessage]
+    entries: list[RoomEntry] = field(default_factory=list)
+    posted: list[BatchMessage] = field(default_factory=list)
+    edited: dict[UUID, BatchMessage] = field(default_factory=dict)
+    deleted: dict[UUID, BatchMessage] = field(default_factory=dict)
+    reactions: dict[ReactionKey, int | None] = field(default_factory=dict)
+
+    def carry_out(self, command: Command) -> Outcome:
+        if isinstance(command, MarkRead):
+            return self._mark(command)
+        done = self.done.get((command.user_id, command.command_id))
+        if done is not None:
+            return Repeated(done)
+        room = self.rooms.get(command.room_id)
+        member = self.members.get((command.room_id, command.user_id))
+        if room is None or member is None:
+            return Refused(Refusal.NOT_A_MEMBER)
+        refused = _refusal_of_member(command, room, member)
+        if refused is not None:
+            return refused
+        code = self._refusal(command, room, member)
+        if code is not None:
+            return Refused(code)
+        entry = self._effect(command, room, member)
+        self.entries.append(entry)
+        self.done[command.user_id, command.command_id] = entry
+        return Accepted(entry)
+
+    def _refusal(self, command: AnsweredCommand, room: Room, member: BatchMember) -> Refusal | None:
+        """Why not, to somebody who may do such things in this room."""
+        match command:
+            case SendMessage(text=text, reply_to=reply_to):
+                missing = reply_to is not None and self._message(room, reply_to) is None
+                return refusal_of_text(text) or (Refusal.NOT_FOUND if missing else None)
+            case EditMessage(text=text, message_id=message_id):
+                message = self._readable(room, message_id)
+                if message is None:
+                    return Refusal.NOT_FOUND
+                return Refusal.FORBIDDEN if message.sender_id != command.user_id else refusal_of_text(text)
+            case DeleteMessage(message_id=message_id):
+                message = self._readable(room, message_id)
+                if message is None:
+                    return Refusal.NOT_FOUND
+                return refusal_of_deletion(room.kind, member.role, own=message.sender_id == command.user_id)
+            case ReactToMessage(message_id=message_id, emoji=emoji, on=on):
+                message = self._readable(room, message_id)
+                if message is None:
+                    return Refusal.NOT_FOUND
+                too_many = on and emoji not in message.emojis and len(message.emojis) >= MAX_EMOJIS
+                return refusal_of_emoji(emoji) or (Refusal.FORBIDDEN if too_many else None)
+
+    def _effect(self, command: AnsweredCommand, room: Room, member: BatchMember) -> RoomEntry:
+        match command:
+            case SendMessage():
+                return self._post(command, room, member)
+            case EditMessage(text=text):
+                message = self.messages[command.message_id]
+                entry = _append(room, command, MessageEdited(message_id=message.id, text=text))
+                message.text, message.edited_at = text, entry.at
+                message.edits.append(entry.seq)
+                self.edited[message.id] = message
+            case DeleteMessage():
+                message = self.messages[command.message_id]
+                entry = _append(room, command, MessageDeleted(message_id=message.id))
+                message.deleted = True
+                self.deleted[message.id] = message
+            case ReactToMessage(emoji=emoji, on=on):
+                message = self.messages[command.message_id]
+                changed = ReactionAdded if on else ReactionRemoved
+                entry = _append(room, command, changed(message_id=message.id, emoji=emoji))
+                self.reactions[message.id, emoji, command.user_id] = entry.seq if on else None
+                if on:
+                    message.emojis.add(emoji)
+        return entry
+
+    def _post(self, send: SendMessage, room: Room, member: BatchMember) -> RoomEntry:
+        message_id = uuid7()
+        data = MessagePosted(message_id=message_id, text=send.text, reply_to=send.reply_to)
+        entry = _append(room, send, data, id=message_id)
+        message = BatchMessage(
+            message_id, room.id, entry.seq, send.user_id, send.reply_to, entry.at, deleted=False, text=send.text
+        )
+        self.messages[message_id] = message
+        self.posted.append(message)
+        room.message_count += 1
+        member.posted += 1
+        return entry
+
+    def _mark(self, mark: MarkRead) -> Outcome:
+        room = self.rooms.get(mark.room_id)
+        member = self.members.get((mark.room_id, mark.user_id))
+        if room is None or member is None:
+            return None
+        seq = min(mark.seq, room.head)
+        if seq <= member.read_seq:
+            return None
+        member.read_seq, member.moved = seq, True
+        return Moved(seq)
+
+    def _message(self, room: Room, message_id: UUID) -> BatchMessage | None:
+        message = self.messages.get(message_id)
+        return message if message is not None and message.room_id == room.id else None
+
+    def _readable(self, room: Room, message_id: UUID) -> BatchMessage | None:
+        """One that still says something."""
+        message = self._message(room, message_id)
+        return None if message is None or message.deleted else message
+
+
+def _refusal_of_member(command: AnsweredCommand, room: Room, member: BatchMember) -> Refused | None:
+    action = _ACTIONS[type(command)]
+    code = refusal(action, room.kind, member.role)
+    if code is not None:
+        return Refused(code)
+    if action in MUTED_MAY_NOT and member.muted_until is not None:
+        seconds = (member.muted_until - now()).total_seconds()
+        return Refused(Refusal.MUTED, round(seconds, 3)) if seconds > 0 else None
+    return None
+
+
+def _append(
+    room: Room,
+    command: AnsweredCommand,
+    data: MessagePosted | MessageEdited | MessageDeleted | ReactionAdded | ReactionRemoved,
+    *,
+    id: UUID | None = None,
+) -> RoomEntry:
+    return append(room, command.user_id, data, id=id, command_id=command.command_id)

@@ -1,0 +1,183 @@
+"""A batch of commands and the database: what they refer to is read, and what they change is written, with a number of
+statements that does not depend on how many they are."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, String, Uuid, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chat_service.events import room_entry
+from chat_service.models import Edit, Entry, Member, Message, Mute, Reaction
+from chat_service.services.batch import Batch, BatchMember, BatchMessage, ReactionKey
+from chat_service.services.log import erase, lock_rooms, store
+from chat_service.services.outcomes import Command
+from chat_service.services.rows import rows
+from common.database import UtcDateTime
+from contracts.entries import EntryData, MessageEdited, MessagePosted
+from contracts.messages import DeleteMessage, EditMessage, MarkRead, ReactToMessage, RoomEntry, SendMessage
+
+
+async def read_batch(session: AsyncSession, commands: Sequence[Command]) -> Batch:
+    """What the commands refer to. Their rooms are locked first: what is read after that, nobody else can change."""
+    answered = [command for command in commands if not isinstance(command, MarkRead)]
+    rooms = await lock_rooms(session, {command.room_id for command in commands})
+    members = await _members(session, {(command.room_id, command.user_id) for command in commands})
+    done = await _done(session, {command.command_id for command in answered})
+    messages = await _messages(
+        session,
+        {c.message_id for c in answered if isinstance(c, EditMessage | DeleteMessage | ReactToMessage)}
+        | {c.reply_to for c in answered if isinstance(c, SendMessage) and c.reply_to is not None},
+    )
+    for message_id, emoji in await _emojis(session, {c.message_id for c in answered if isinstance(c, ReactToMessage)}):
+        messages[message_id].emojis.add(emoji)
+    return Batch(rooms, members, done, messages)
+
+
+async def write_batch(session: AsyncSession, batch: Batch) -> None:
+    """Raises `IntegrityError` if another transaction is just committing one of the commands in another room."""
+    await session.flush()
+    await store(session, batch.entries)
+    await _write_posted(session, batch.posted)
+    await _write_edited(session, batch.edited.values())
+    await _write_deleted(session, batch.deleted.values())
+    await _write_reactions(session, {key: seq for key, seq in batch.reactions.items() if key[0] not in batch.deleted})
+    await _write_reading(session, batch.members)
+
+
+async def _members(session: AsyncSession, keys: set[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], BatchMember]:
+    wanted = rows(session, {"room_id": Uuid(), "user_id": Uuid()}, list(keys))
+    query = (
+        select(Member.room_id, Member.user_id, Member.role, Member.read_seq, Mute.until)
+        .join(wanted, (Member.room_id == wanted.c.room_id) & (Member.user_id == wanted.c.user_id))
+        .outerjoin(Mute, (Mute.room_id == Member.room_id) & (Mute.user_id == Member.user_id))
+    )
+    found = await session.execute(query)
+    return {
+        (room_id, user_id): BatchMember(role, read_seq, muted_until)
+        for room_id, user_id, role, read_seq, muted_until in found
+    }
+
+
+async def _done(session: AsyncSession, command_ids: set[UUID]) -> dict[tuple[UUID, UUID], RoomEntry]:
+    if not command_ids:
+        return {}
+    wanted = rows(session, {"command_id": Uuid()}, [(command_id,) for command_id in command_ids])
+    found = await session.scalars(select(Entry).join(wanted, Entry.command_id == wanted.c.command_id))
+    return {(entry.actor_id, entry.command_id): room_entry(entry) for entry in found if entry.command_id}
+
+
+async def _messages(session: AsyncSession, message_ids: Collection[UUID]) -> dict[UUID, BatchMessage]:
+    if not message_ids:
+        return {}
+    wanted = rows(session, {"id": Uuid()}, [(message_id,) for message_id in message_ids])
+    query = select(
+        Message.id, Message.room_id, Message.seq, Message.sender_id, Message.reply_to, Message.at, Message.deleted
+    ).join(wanted, Message.id == wanted.c.id)
+    return {values[0]: BatchMessage(*values) for values in await session.execute(query)}
+
+
+async def _emojis(session: AsyncSession, message_ids: Collection[UUID]) -> Sequence[tuple[UUID, str]]:
+    if not message_ids:
+        return []
+    wanted = rows(session, {"id": Uuid()}, [(message_id,) for message_id in message_ids])
+    query = select(Reaction.message_id, Reaction.emoji).join(wanted, Reaction.message_id == wanted.c.id).distinct()
+    return [(message_id, emoji) for message_id, emoji in await session.execute(query)]
+
+
+async def _write_posted(session: AsyncSession, posted: Sequence[BatchMessage]) -> None:
+    messages = [
+        {
+            "id": message.id,
+            "room_id": message.room_id,
+            "seq": message.seq,
+            "sender_id": message.sender_id,
+            "text": message.text,
+            "reply_to": message.reply_to,
+            "at": message.at,
+            "edited_at": None,
+            "deleted": False,
+        }
+        for message in posted
+    ]
+    await _execute(session, insert(Message), messages)
+
+
+async def _write_edited(session: AsyncSession, edited: Collection[BatchMessage]) -> None:
+    edits = [{"message_id": message.id, "seq": seq} for message in edited for seq in message.edits]
+    await _execute(session, insert(Edit), edits)
+    edit = (
+        update(Message)
+        .where(Message.id == bindparam("of_message", type_=Uuid()))
+        .values(text=bindparam("new_text", type_=String()), edited_at=bindparam("moment", type_=UtcDateTime()))
+    )
+    changed = [{"of_message": message.id, "new_text": message.text, "moment": message.edited_at} for message in edited]
+    await _execute(session, edit, changed)
+
+
+async def _write_deleted(session: AsyncSession, deleted: Collection[BatchMessage]) -> None:
+    """Nothing stays of what the messages said, in the log neither."""
+    if not deleted:
+        return
+    by_id = {message.id: message for message in deleted}
+    edits = (await session.execute(select(Edit.message_id, Edit.seq).where(Edit.message_id.in_(by_id)))).all()
+    emptied: dict[tuple[UUID, int], EntryData] = {}
+    for message in deleted:
+        posted = MessagePosted(message_id=message.id, text=None, reply_to=message.reply_to)
+        emptied[message.room_id, message.seq] = posted
+    for message_id, seq in edits:
+        emptied[by_id[message_id].room_id, seq] = MessageEdited(message_id=message_id, text=None)
+    await erase(session, emptied)
+    await session.execute(delete(Edit).where(Edit.message_id.in_(by_id)))
+    await session.execute(delete(Reaction).where(Reaction.message_id.in_(by_id)))
+    await session.execute(update(Message).where(Message.id.in_(by_id)).values(text="", deleted=True))
+
+
+async def _write_reactions(session: AsyncSession, reactions: Mapping[ReactionKey, int | None]) -> None:
+    keys = {key: dict(zip(("message_id", "emoji", "user_id"), key, strict=True)) for key in reactions}
+    insert_into = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    added = [{**keys[key], "seq": seq} for key, seq in reactions.items() if seq is not None]
+    await _execute(session, insert_into(Reaction).on_conflict_do_nothing(), added)
+    remove = delete(Reaction).where(
+        Reaction.message_id == bindparam("message_id", type_=Uuid()),
+        Reaction.emoji == bindparam("emoji", type_=String()),
+        Reaction.user_id == bindparam("user_id", type_=Uuid()),
+    )
+    await _execute(session, remove, [keys[key] for key, seq in reactions.items() if seq is None])
+
+
+async def _write_reading(session: AsyncSession, members: Mapping[tuple[UUID, UUID], BatchMember]) -> None:
+    """What a read mark has passed is read, and so is what one has posted oneself."""
+    changed = [
+        {"in_room": room_id, "of_user": user_id, "read_up_to": member.read_seq, "posted": member.posted}
+        for (room_id, user_id), member in members.items()
+        if member.moved or member.posted
+    ]
+    room_id, user_id = bindparam("in_room", type_=Uuid()), bindparam("of_user", type_=Uuid())
+    read_up_to, posted = bindparam("read_up_to", type_=BigInteger()), bindparam("posted", type_=BigInteger())
+    passed = (
+        select(func.count())
+        .select_from(Message)
+        .where(
+            Message.room_id == room_id,
+            Message.seq > Member.read_seq,
+            Message.seq <= read_up_to,
+            Message.sender_id != user_id,
+        )
+        .scalar_subquery()
+    )
+    read = (
+        update(Member)
+        .where(Member.room_id == room_id, Member.user_id == user_id)
+        .values(read_seq=read_up_to, read_count=Member.read_count + posted + passed)
+    )
+    await _execute(session, read, changed)
+
+
+async def _execute(session: AsyncSession, statement: Any, parameters: Sequence[Mapping[str, Any]]) -> None:
+    """Once for each set of parameters; not at all if there are none."""
+    if parameters:
+        connection = await session.connection()
+        await connection.execute(statement, parameters)
