@@ -12,6 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 
 _BEGIN = "parley_begin"
 
+_SERVER_SETTINGS = {
+    # a process that was cut off leaves its locks behind, with nobody to release them, until the server looks after it
+    "idle_in_transaction_session_timeout": "10s",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "5",
+    "tcp_user_timeout": "10s",
+}
+
 
 class DatabaseUnavailable(Exception):
     """The database can't be reached, or went away in the middle. Whether a commit took effect is then unknown."""
@@ -37,7 +46,8 @@ class Database:
     commit is on disk before it returns (WAL with synchronous=FULL; PostgreSQL's own default).
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, command_timeout: float | None = 10) -> None:
+        """`command_timeout` bounds one statement, in seconds."""
         self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
             self.engine = create_async_engine(url, pool_size=pool_size, hide_parameters=True)
@@ -49,7 +59,7 @@ class Database:
                 hide_parameters=True,  # they would stand in error texts, and so in logs
                 pool_pre_ping=True,
                 pool_timeout=10,
-                connect_args={"timeout": 5, "command_timeout": 30},
+                connect_args={"timeout": 5, "command_timeout": command_timeout, "server_settings": _SERVER_SETTINGS},
             )
         self._writer = asyncio.Lock()
 
@@ -80,7 +90,7 @@ class Database:
             # OSError includes ConnectionError and TimeoutError
             raise DatabaseUnavailable(type(error).__name__) from error
         except exc.DBAPIError as error:
-            if error.connection_invalidated or _is_starting_or_stopping(error.orig):
+            if error.connection_invalidated or _is_the_worlds_fault(error.orig):
                 raise DatabaseUnavailable(type(error).__name__) from error
             raise
 
@@ -97,9 +107,10 @@ class Database:
         await self.engine.dispose()
 
 
-def _is_starting_or_stopping(error: BaseException | None) -> bool:
-    """SQLSTATE class 57P: an operator's intervention (admin_shutdown, crash_shutdown, cannot_connect_now)."""
-    return str(getattr(error, "sqlstate", "") or "").startswith(("57P", "08"))
+def _is_the_worlds_fault(error: BaseException | None) -> bool:
+    """SQLSTATE classes 08 (the connection), 40 (a deadlock), 53 (no disk, memory or connections left), 57P (an
+    operator's intervention: admin_shutdown, crash_shutdown, cannot_connect_now), 58 (the system, such as its disks)."""
+    return str(getattr(error, "sqlstate", "") or "").startswith(("08", "40", "53", "57P", "58"))
 
 
 def _prepare_sqlite(engine: AsyncEngine) -> None:

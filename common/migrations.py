@@ -25,7 +25,7 @@ class _MigrationSettings(BaseSettings):
 
 async def upgrade(url: str, package: str) -> None:
     """Bring the database to the newest revision in `package`'s folder `migrations`, in one transaction."""
-    database = Database(url)
+    database = Database(url, command_timeout=None)
     try:
         async with database.engine.begin() as connection:
             await connection.run_sync(_upgrade, package)

@@ -1,8 +1,10 @@
 """Commands on their way to chat_service."""
 
 import asyncio
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -11,9 +13,13 @@ from common.tracing import current_traceparent
 from contracts.envelope import Envelope, encode
 from contracts.messages import DeleteMessage, EditMessage, MarkRead, ReactToMessage, SendMessage
 from contracts.routing import COMMANDS, partition
-from messaging.bus import Bus, Message, PublishError
+from messaging.bus import Bus, Message, PublishError, RetryPolicy
 
 _MAX_BATCH = 200
+_MAX_WAITING = 5_000
+"""Commands of one partition that wait for the broker; further ones are refused at once."""
+
+_RETRY = RetryPolicy(first_delay=0.05, max_delay=0.5)
 
 log = structlog.get_logger(__name__)
 
@@ -24,24 +30,31 @@ Command = AnsweredCommand | MarkRead
 class CommandPublisher:
     """Publishes at once when nothing of the partition is in flight; what comes meanwhile travels together after it.
 
-    One flight at a time keeps a connection's commands to a room in order. `failed` is told of each command that may
-    not have arrived.
+    One flight at a time keeps a connection's commands to a room in order. A flight that fails is tried again for
+    `patience` seconds, so that nobody hears of a broker that is restarted. `failed` is told of each command that may
+    not have arrived after all.
     """
 
-    def __init__(self, bus: Bus, failed: Callable[[Command], None]) -> None:
+    def __init__(self, bus: Bus, failed: Callable[[Command], None], patience: float) -> None:
         self._bus = bus
         self._failed = failed
+        self._patience = patience
         self._queues: defaultdict[str, deque[Envelope[Command]]] = defaultdict(deque)
         self._flights: dict[str, asyncio.Task[None]] = {}
+        self._closing = asyncio.Event()
 
     def submit(self, command: Command) -> None:
         key = partition(command.room_id)
+        if len(self._queues[key]) >= _MAX_WAITING:
+            self._failed(command)
+            return
         self._queues[key].append(Envelope(command, uuid7(), now(), current_traceparent()))
         if key not in self._flights:
             self._flights[key] = asyncio.create_task(self._fly(key))
 
     async def close(self) -> None:
-        """Wait for what is in flight."""
+        """Wait for what is in flight, once."""
+        self._closing.set()
         await asyncio.gather(*self._flights.values())
 
     async def _fly(self, key: str) -> None:
@@ -49,17 +62,32 @@ class CommandPublisher:
         try:
             while queue:
                 batch = [queue.popleft() for _ in range(min(_MAX_BATCH, len(queue)))]
-                await self._publish(key, batch)
+                if not await self._publish(key, batch):
+                    # what has waited behind it would only wait longer
+                    waiting, self._queues[key] = [*batch, *queue], deque()
+                    for envelope in waiting:
+                        self._failed(envelope.payload)
+                    return
         finally:
             del self._flights[key]
 
-    async def _publish(self, key: str, batch: list[Envelope[Command]]) -> None:
+    async def _publish(self, key: str, batch: list[Envelope[Command]]) -> bool:
+        """Whether it is sure to have arrived."""
         body, content_type = encode(batch)
         first = batch[0]
         message = Message(COMMANDS, key, body, first.payload.type, str(first.id), content_type)
-        try:
-            await self._bus.publish([message])
-        except PublishError as error:
-            log.warning("commands_not_published", partition=key, commands=len(batch), reason=str(error))
-            for envelope in batch:
-                self._failed(envelope.payload)
+        give_up_at = time.monotonic() + self._patience
+        tries = 0
+        while True:
+            try:
+                await self._bus.publish([message])
+            except PublishError as error:
+                tries += 1
+                delay = _RETRY.delay(tries)
+                if self._closing.is_set() or time.monotonic() + delay > give_up_at:
+                    log.warning("commands_not_published", partition=key, commands=len(batch), reason=str(error))
+                    return False
+            else:
+                return True
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), delay)

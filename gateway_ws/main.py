@@ -77,7 +77,7 @@ def create_app(
     repair = Repair(hub, chat, lambda entry: events.take_entry(entry), settings.hole_patience)
     entrance = Entrance(hub, shards, chat, pending, repair, limits, settings.replay_limit)
     events = Events(hub, sessions, pending, entrance, repair)
-    publisher = CommandPublisher(bus, not_published)
+    publisher = CommandPublisher(bus, not_published, settings.broker_patience)
 
     async def sweep_each_second() -> None:
         while True:

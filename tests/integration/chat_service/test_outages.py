@@ -2,11 +2,17 @@
 
 import asyncio
 from pathlib import Path
+from uuid import UUID
 
-from sqlalchemy import make_url
+from prometheus_client import REGISTRY
+from sqlalchemy import make_url, text
 
 from chat_service.migrations import upgrade
+from common.database import Database
 from contracts.messages import RoomEntry
+from contracts.routing import partition
+from contracts.topology import command_queue
+from messaging.bus import RetryPolicy
 from messaging.rabbitmq import RabbitMQBus
 from tests.support.chat_service import TOPOLOGY, ChatService, command_message, running_chat_service, send
 from tests.support.client import User
@@ -15,6 +21,14 @@ from tests.support.servers.server import OwnServer
 from tests.support.shapes import Json, ok, problem
 
 COMMANDS = 150
+
+_OUT_OF_DISK = (
+    """
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN RAISE 'could not extend file' USING ERRCODE = 'disk_full'; END $$
+    """,
+    "CREATE TRIGGER out_of_disk BEFORE INSERT ON entries FOR EACH ROW EXECUTE FUNCTION refuse()",
+)
 
 
 async def test_commands_outlast_a_killed_database_and_take_effect_once_in_order(own_postgresql: OwnServer) -> None:
@@ -39,6 +53,24 @@ async def test_commands_outlast_a_killed_database_and_take_effect_once_in_order(
         assert await alice.texts(room["id"]) == [str(number) for number in range(COMMANDS)]
 
 
+async def test_commands_wait_for_a_database_that_is_out_of_disk_and_none_is_given_up(postgresql_database: str) -> None:
+    await upgrade(postgresql_database)
+    async with running_chat_service(postgresql_database) as service:
+        alice = service.newcomer()
+        room = await alice.create_room()
+        await _execute(postgresql_database, *_OUT_OF_DISK)
+
+        problem(await alice.send(room["id"], "by HTTP"), 503, "unavailable")
+        # more often than a message is tried that fails by its own fault
+        sending = asyncio.create_task(_send_all(service, room, alice))
+        queue = command_queue(partition(UUID(room["id"])))
+        await eventually(lambda: _has_retried(queue, RetryPolicy().max_attempts + 1), within=30)
+        await _execute(postgresql_database, "DROP TRIGGER out_of_disk ON entries")
+        await sending
+
+        assert await alice.texts(room["id"]) == [str(number) for number in range(COMMANDS)]
+
+
 async def test_a_broker_that_is_away_holds_up_nobody_and_gets_every_entry_when_it_is_back(
     tmp_path: Path, own_rabbitmq: OwnServer
 ) -> None:
@@ -59,6 +91,19 @@ async def test_a_broker_that_is_away_holds_up_nobody_and_gets_every_entry_when_i
         await own_rabbitmq.start()
         entries = await service.hear(RoomEntry, 5, within=30)
         assert list(dict.fromkeys(entry.seq for entry in entries)) == [1, 2, 3, 4, 5]
+
+
+async def _execute(database_url: str, *statements: str) -> None:
+    database = Database(database_url)
+    async with database.write() as session:
+        for statement in statements:
+            await session.execute(text(statement))
+        await session.commit()
+    await database.close()
+
+
+async def _has_retried(queue: str, times: int) -> bool:
+    return (REGISTRY.get_sample_value("parley_bus_retried_total", {"queue": queue}) or 0) >= times
 
 
 async def _is_ready(service: ChatService) -> bool:

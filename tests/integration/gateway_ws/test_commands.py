@@ -119,15 +119,30 @@ async def test_a_message_whose_entry_was_lost_is_acked_when_the_entry_is_found(a
         assert (await socket.answer(command_id))["seq"] == 1
 
 
-async def test_without_a_broker_a_message_may_not_have_arrived(gateway: GatewayServer, alice: UUID) -> None:
+async def test_messages_wait_in_their_order_for_a_broker_that_comes_back(gateway: GatewayServer, alice: UUID) -> None:
     room = gateway.chat.room(alice)
     socket = await gateway.connect(alice)
     await gateway.bus.stop()
+    ids = [await socket.send(str(room.id), str(number)) for number in range(10)]
+    await gateway.until_pending(10)
 
-    answer = await socket.answer(await socket.send(str(room.id), "hello"))
+    await gateway.bus.start()
 
-    assert (answer["code"], answer["retry_after"]) == ("unavailable", 1)
-    assert room.head == 0
+    assert {(await socket.answer(command_id))["type"] for command_id in ids} == {"ack"}
+    assert [entry.data["text"] for entry in room.log] == [str(number) for number in range(10)]
+
+
+async def test_with_a_broker_that_stays_away_messages_may_not_have_arrived(alice: UUID) -> None:
+    async with running_gateway(broker_patience=0.2) as gateway:
+        room = gateway.chat.room(alice)
+        socket = await gateway.connect(alice)
+        await gateway.bus.stop()
+        ids = [await socket.send(str(room.id), "hello") for _ in range(3)]
+
+        answers = [await socket.answer(command_id) for command_id in ids]
+
+        assert [(answer["code"], answer["retry_after"]) for answer in answers] == [("unavailable", 1)] * 3
+        assert room.head == 0
 
 
 async def test_a_message_that_nobody_answers_is_given_up_and_may_be_sent_again(alice: UUID) -> None:
