@@ -1,6 +1,7 @@
 """One database: PostgreSQL through asyncpg, or SQLite through aiosqlite, from the same models."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -11,6 +12,13 @@ from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 _BEGIN = "parley_begin"
+
+_CONNECT_PATIENCE_S = 5.0
+_RECONNECT_S = 0.1
+
+_WORLDS_FAULTS = ("08", "40", "53", "57P", "58")
+"""SQLSTATE classes: the connection; a deadlock; no disk, memory or connections left; an operator's intervention
+(admin_shutdown, crash_shutdown, cannot_connect_now); the system, such as its disks."""
 
 _SERVER_SETTINGS = {
     # a process that was cut off leaves its locks behind, with nobody to release them, until the server looks after it
@@ -85,14 +93,26 @@ class Database:
             async with AsyncSession(
                 self.engine.execution_options(**options), expire_on_commit=False, autoflush=False
             ) as session:
+                await self._begin(session)
                 yield session
-        except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, OSError) as error:
-            # OSError includes ConnectionError and TimeoutError
+        except (exc.DBAPIError, exc.TimeoutError, OSError) as error:
+            if not _is_the_worlds_fault(error):
+                raise
             raise DatabaseUnavailable(type(error).__name__) from error
-        except exc.DBAPIError as error:
-            if error.connection_invalidated or _is_the_worlds_fault(error.orig):
-                raise DatabaseUnavailable(type(error).__name__) from error
-            raise
+
+    async def _begin(self, session: AsyncSession) -> None:
+        """Wait out a server that is restarting. Nothing has been done yet that could be done twice."""
+        give_up_at = time.monotonic() + _CONNECT_PATIENCE_S
+        while True:
+            try:
+                await session.connection()
+            except (exc.DBAPIError, OSError) as error:
+                if not _is_the_worlds_fault(error) or time.monotonic() + _RECONNECT_S > give_up_at:
+                    raise
+                await session.rollback()
+                await asyncio.sleep(_RECONNECT_S)
+            else:
+                return
 
     async def missing(self) -> str | None:
         """What keeps the database from being used, for `/readyz`."""
@@ -107,10 +127,12 @@ class Database:
         await self.engine.dispose()
 
 
-def _is_the_worlds_fault(error: BaseException | None) -> bool:
-    """SQLSTATE classes 08 (the connection), 40 (a deadlock), 53 (no disk, memory or connections left), 57P (an
-    operator's intervention: admin_shutdown, crash_shutdown, cannot_connect_now), 58 (the system, such as its disks)."""
-    return str(getattr(error, "sqlstate", "") or "").startswith(("08", "40", "53", "57P", "58"))
+def _is_the_worlds_fault(error: Exception) -> bool:
+    """Whether the same may work at another time. OSError includes ConnectionError and TimeoutError."""
+    if not isinstance(error, exc.DBAPIError) or isinstance(error, exc.OperationalError | exc.InterfaceError):
+        return True
+    sqlstate = str(getattr(error.orig, "sqlstate", "") or "")
+    return error.connection_invalidated or sqlstate.startswith(_WORLDS_FAULTS)
 
 
 def _prepare_sqlite(engine: AsyncEngine) -> None:

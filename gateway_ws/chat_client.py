@@ -1,5 +1,7 @@
 """What the gateway asks of chat_service over HTTP."""
 
+import asyncio
+import time
 from collections.abc import Mapping
 from typing import TypeVar
 from uuid import UUID
@@ -11,7 +13,8 @@ from common.tracing import current_traceparent
 from contracts.fields import Contract
 from contracts.internal_http import CatchUp, CatchUpRequest, Entries, EntriesRequest, RoomIds
 
-_TIMEOUT_S = 5.0
+_TIMEOUT = httpx.Timeout(5.0, connect=1.0)
+_RETRY_S = 0.1
 
 Answer = TypeVar("Answer", bound=Contract)
 
@@ -21,11 +24,13 @@ class ChatUnavailable(Exception):
 
 
 class ChatClient:
-    """`client`'s base URL is chat_service's. All methods raise `ChatUnavailable`."""
+    """`client`'s base URL is chat_service's. All methods raise `ChatUnavailable`, having tried again for `patience`
+    seconds: of several replicas one may be restarting."""
 
-    def __init__(self, client: httpx.AsyncClient, service_token: str) -> None:
+    def __init__(self, client: httpx.AsyncClient, service_token: str, patience: float) -> None:
         self._client = client
         self._service_token = service_token
+        self._patience = patience
 
     async def room_ids(self, user_id: UUID) -> list[UUID]:
         return (await self._ask(RoomIds, "GET", f"/internal/v1/users/{user_id}/rooms")).room_ids
@@ -48,13 +53,23 @@ class ChatClient:
         return None
 
     async def _ask(self, answer: type[Answer], method: str, path: str, body: str | None = None) -> Answer:
+        give_up_at = time.monotonic() + self._patience
+        while True:
+            try:
+                return await self._ask_once(answer, method, path, body)
+            except ChatUnavailable:
+                if time.monotonic() + _RETRY_S > give_up_at:
+                    raise
+                await asyncio.sleep(_RETRY_S)
+
+    async def _ask_once(self, answer: type[Answer], method: str, path: str, body: str | None) -> Answer:
         headers = {
             "Authorization": f"Bearer {self._service_token}",
             "Content-Type": "application/json",
             "traceparent": current_traceparent(),
         }
         try:
-            response = await self._client.request(method, path, content=body, headers=headers, timeout=_TIMEOUT_S)
+            response = await self._client.request(method, path, content=body, headers=headers, timeout=_TIMEOUT)
             response.raise_for_status()
             return answer.model_validate_json(response.content, extra="ignore")
         except (httpx.HTTPError, ValidationError) as error:

@@ -11,8 +11,8 @@ class Settings(CommonSettings):
 
     `max_unsent_bytes` bounds what waits for one connection; passing news is dropped from half of that on.
     `max_stall` is how long a connection's socket may take nothing at all. `broker_patience` is how long
-    commands wait for a broker that is away, `command_timeout` how long for their answer. `replay_limit` bounds the
-    entries replayed per room on a resume.
+    commands wait for a broker that is away, `command_timeout` how long for their answer, and `chat_patience` how long
+    chat_service is asked again that does not answer. `replay_limit` bounds the entries replayed per room on a resume.
     """
 
     port: int = 8003
@@ -25,6 +25,7 @@ class Settings(CommonSettings):
     max_stall: float = 30.0
     command_timeout: float = 30.0
     broker_patience: float = 20.0
+    chat_patience: float = 10.0
     token_warning: float = 60.0
     replay_limit: int = Field(default=200, ge=1, le=1000)
     hole_patience: float = 0.05

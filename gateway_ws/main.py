@@ -42,7 +42,7 @@ def create_app(
     gateway_id = f"gateway-{uuid7()}"
     hub = Hub()
     sessions = Sessions(settings.token_warning)
-    chat = ChatClient(chat_service, settings.service_token.get_secret_value())
+    chat = ChatClient(chat_service, settings.service_token.get_secret_value(), settings.chat_patience)
     verifier = TokenVerifier(fetch_keys_over_http(user_service))
     pending = PendingCommands(settings.command_timeout)
     limits = Limits(frames_per_second=settings.frames_per_second, frames_burst=settings.frames_burst)

@@ -87,7 +87,7 @@ async def test_uses_these_answers_of_chat_service() -> None:
 
     with uses.answers.serve() as server:
         async with httpx.AsyncClient(base_url=str(server.url)) as chat_service:
-            chat = ChatClient(chat_service, "secret")
+            chat = ChatClient(chat_service, "secret", patience=0)
             assert await chat.room_ids(USER) == [ROOM]
             view = await chat.catch_up(USER, {ROOM: 0}, 200)
             assert (view.rooms[0].head, view.entries[ROOM][0].seq) == (1, 1)

@@ -259,7 +259,7 @@ def assert_told(entries: dict[UUID, list[RoomEntry]], told: Json) -> None:
 async def asking(sample: Sample) -> AsyncIterator[ChatClient]:
     answer = httpx.MockTransport(lambda _: httpx.Response(200, content=sample.body))
     async with httpx.AsyncClient(transport=answer, base_url="http://chat_service") as client:
-        yield ChatClient(client, "a service token")
+        yield ChatClient(client, "a service token", patience=0)
 
 
 # --- rooms ----------------------------------------------------------------------------------------------------------

@@ -107,14 +107,29 @@ async def test_without_keys_the_client_is_told_to_come_again(gateway: GatewaySer
     assert await socket.close_code() == 1012
 
 
-async def test_without_chat_service_the_client_is_told_to_come_again(gateway: GatewayServer, alice: UUID) -> None:
+async def test_without_chat_service_the_client_is_told_to_come_again(alice: UUID) -> None:
+    async with running_gateway(chat_patience=0.2) as gateway:
+        gateway.chat.available = False
+        socket = await gateway.open()
+        await socket.send_raw(json.dumps({"type": "hello", "token": gateway.token(alice)}))
+
+        assert (await socket.expect("error"))["code"] == "unavailable"
+        assert await socket.close_code() == 1012
+        assert gateway.nothing_is_left()
+
+
+async def test_a_client_does_not_notice_a_chat_service_that_is_back_in_a_moment(
+    gateway: GatewayServer, alice: UUID
+) -> None:
     gateway.chat.available = False
     socket = await gateway.open()
     await socket.send_raw(json.dumps({"type": "hello", "token": gateway.token(alice)}))
+    await gateway.asked("rooms", 2)
 
-    assert (await socket.expect("error"))["code"] == "unavailable"
-    assert await socket.close_code() == 1012
-    assert gateway.nothing_is_left()
+    gateway.chat.available = True
+
+    await socket.expect("welcome")
+    assert socket.received("error") == []
 
 
 async def test_who_leaves_while_hello_is_answered_leaves_nothing_behind(gateway: GatewayServer, alice: UUID) -> None:
