@@ -7,9 +7,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
 from sqlalchemy import DateTime, TypeDecorator, event, exc, text
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from common.sockets import give_up_when_unheard
 
 _BEGIN = "parley_begin"
 
@@ -47,6 +50,12 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
+class _WatchedConnection(asyncpg.Connection):
+    def __init__(self, protocol: Any, transport: asyncio.Transport, *rest: Any) -> None:
+        super().__init__(protocol, transport, *rest)
+        give_up_when_unheard(transport.get_extra_info("socket"))
+
+
 class Database:
     """An engine, and sessions on it that roll back unless committed.
 
@@ -67,7 +76,12 @@ class Database:
                 hide_parameters=True,  # they would stand in error texts, and so in logs
                 pool_pre_ping=True,
                 pool_timeout=10,
-                connect_args={"timeout": 5, "command_timeout": command_timeout, "server_settings": _SERVER_SETTINGS},
+                connect_args={
+                    "timeout": 5,
+                    "command_timeout": command_timeout,
+                    "connection_class": _WatchedConnection,
+                    "server_settings": _SERVER_SETTINGS,
+                },
             )
         self._writer = asyncio.Lock()
 

@@ -1,8 +1,7 @@
 """`python -m gateway_ws`"""
 
-import httpx
-
 from common.config import load_settings
+from common.http_client import new_client
 from common.logging import configure_logging
 from common.server import serve
 from contracts.routing import EXCHANGES
@@ -18,8 +17,8 @@ def main() -> None:
     settings = load_settings(ProcessSettings)
     configure_logging(settings.log_level, settings.log_format)
     bus = RabbitMQBus(settings.broker_url.get_secret_value(), Topology.of(EXCHANGES, QUEUES), name=NAME)
-    chat_service = httpx.AsyncClient(base_url=settings.chat_service_url)
-    user_service = httpx.AsyncClient(base_url=settings.user_service_url)
+    chat_service = new_client(settings.chat_service_url)
+    user_service = new_client(settings.user_service_url)
     app = create_app(settings, bus, chat_service, user_service)
     serve(app, bus, host=settings.host, port=settings.port, **UVICORN_OPTIONS)
 

@@ -1,8 +1,7 @@
 """`python -m user_service`"""
 
-import httpx
-
 from common.config import load_settings
+from common.http_client import new_client
 from common.logging import configure_logging
 from common.server import serve
 from contracts.routing import EXCHANGES
@@ -17,7 +16,7 @@ def main() -> None:
     settings = load_settings(ProcessSettings)
     configure_logging(settings.log_level, settings.log_format)
     bus = RabbitMQBus(settings.broker_url.get_secret_value(), Topology.of(EXCHANGES, QUEUES), name=NAME)
-    bloom = httpx.AsyncClient(base_url=settings.bloom_service_url)
+    bloom = new_client(settings.bloom_service_url)
     serve(create_app(settings, bus, bloom), bus, host=settings.host, port=settings.port)
 
 

@@ -3,15 +3,19 @@
 import asyncio
 import logging
 from contextlib import suppress
+from typing import Any
 
 from aio_pika import Connection
 from aio_pika.abc import AbstractConnection
+from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
 from pamqp.base import BasicProperties
 from pamqp.commands import Basic
 from yarl import URL
 
+from common.sockets import give_up_when_unheard
+
 HEARTBEAT = 10
-CONNECT_TIMEOUT = 10.0
+CONNECT_TIMEOUT = 5.0
 CLOSE_TIMEOUT = 5.0
 
 for _name in ("aiormq.channel", "aiormq.connection"):
@@ -33,7 +37,23 @@ Basic.Properties.unmarshal = _read_what_can_be_read  # type: ignore[method-assig
 
 def new_connection(url: str, name: str) -> AbstractConnection:
     """Not connected yet, so that whoever asked for it can close it even when that fails."""
-    return Connection(URL(url).update_query(heartbeat=HEARTBEAT), client_properties={"connection_name": name})
+    address = URL(url).update_query(heartbeat=HEARTBEAT)
+    connection = Connection(address, client_properties={"connection_name": name})
+    plain = TLSTransportFactory() if address.scheme == "amqps" else TCPTransportFactory()
+    connection.kwargs["transport_factory"] = _WatchedTransportFactory(plain)
+    return connection
+
+
+class _WatchedTransportFactory(TransportFactory):
+    """Heartbeats alone tell after half a minute that the broker was cut off."""
+
+    def __init__(self, plain: TransportFactory) -> None:
+        self._plain = plain
+
+    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await self._plain.create(url, **kwargs)
+        give_up_when_unheard(writer.get_extra_info("socket"))
+        return reader, writer
 
 
 async def close(connection: AbstractConnection) -> None:
