@@ -27,6 +27,8 @@ class Action(StrEnum):
     ADD_MEMBER = "add members to this room"
     REMOVE_MEMBER = "remove members from this room"
     APPOINT = "make or unmake admins of this room"
+    BAN = "ban users from this room"
+    MUTE = "mute members of this room"
 
 
 class _Lowest(NamedTuple):
@@ -52,6 +54,8 @@ _TABLE = {
     Action.ADD_MEMBER: _Lowest(public=_ADMIN, private=_ADMIN, direct=_NOBODY),
     Action.REMOVE_MEMBER: _Lowest(public=_ADMIN, private=_ADMIN, direct=_NOBODY),
     Action.APPOINT: _Lowest(public=_OWNER, private=_OWNER, direct=_NOBODY),
+    Action.BAN: _Lowest(public=_ADMIN, private=_ADMIN, direct=_NOBODY),
+    Action.MUTE: _Lowest(public=_ADMIN, private=_ADMIN, direct=_NOBODY),
 }
 
 # where somebody from outside is told that they are, rather than that they may not
@@ -67,6 +71,8 @@ _FOR_MEMBERS = frozenset(
         Action.ADD_MEMBER,
         Action.REMOVE_MEMBER,
         Action.APPOINT,
+        Action.BAN,
+        Action.MUTE,
     }
 )
 
@@ -97,10 +103,10 @@ def refusal_of_role(kind: RoomKind, actor: Role | None, current: Role | None, wa
     return refused
 
 
-def refusal_of_removal(kind: RoomKind, actor: Role | None, target: Role) -> Refusal | None:
-    """Why an actor may not remove a member of this role: only those of a lower rank can be removed, so nobody
-    themselves."""
-    refused = refusal(Action.REMOVE_MEMBER, kind, actor)
+def refusal_against(action: Action, kind: RoomKind, actor: Role | None, target: Role | None) -> Refusal | None:
+    """Why an actor may not remove, ban or mute somebody of this role (None: not a member): it is done to those of a
+    lower rank only, so by nobody to themselves."""
+    refused = refusal(action, kind, actor)
     if refused is None and _RANKS[target] >= _RANKS[actor]:
         refused = Refusal.FORBIDDEN
     return refused

@@ -1,10 +1,13 @@
 """Bodies of requests and responses."""
 
+import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from common.ids import now
 from common.text import RoomName, Text, Topic
 from contracts.fields import Role, Seq, Timestamp
 from contracts.internal_http import RoomView
@@ -66,12 +69,69 @@ class RoomMember(Response):
     display_name: str
     role: Role
     joined_at: Timestamp
+    muted_until: Timestamp | None
 
 
 class MemberPage(Response):
     """`next` is the `cursor` of the page after this one, null on the last."""
 
     items: list[RoomMember]
+    next: str | None
+
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _rfc3339(time: object) -> object:
+    # the framework takes numbers as well
+    if not isinstance(time, str) or not _RFC3339.fullmatch(time):
+        raise ValueError("not an RFC 3339 time")
+    return time
+
+
+def _to_come(moment: datetime) -> datetime:
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("out of range") from None
+    if moment <= now():
+        raise ValueError("not in the future")
+    return moment
+
+
+class NewMute(Request):
+    until: Annotated[
+        Timestamp, BeforeValidator(_rfc3339), AfterValidator(_to_come), Field(description="A time in the future.")
+    ]
+
+
+class RoomBan(Response):
+    user_id: UUID
+    username: str
+    display_name: str
+    banned_by: UUID
+    at: Timestamp
+
+
+class BanPage(Response):
+    """`next` is the `cursor` of the page after this one, null on the last."""
+
+    items: list[RoomBan]
+    next: str | None
+
+
+class RoomMute(Response):
+    user_id: UUID
+    username: str
+    display_name: str
+    muted_by: UUID
+    until: Timestamp
+
+
+class MutePage(Response):
+    """`next` is the `cursor` of the page after this one, null on the last."""
+
+    items: list[RoomMute]
     next: str | None
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from contracts.frames import FrameUser, Gap, Limits, RoomAdded, Welcome
+from contracts.frames import FrameUser, Gap, Limits, RoomAdded, RoomRemoved, Welcome
 from contracts.internal_http import CatchUp, RoomView
 from contracts.messages import RoomEntry
 from gateway_ws.chat_client import ChatClient, ChatUnavailable
@@ -45,7 +45,8 @@ class Entrance:
         self._replay_limit = replay_limit
 
     async def welcome(self, connection: Connection, resume: Mapping[UUID, int]) -> None:
-        """Send `welcome`, then what each room has after its resume point, then everything that comes.
+        """Send `welcome`, then which of the rooms to resume are not the user's any more, then what each room has after
+        its resume point, then everything that comes.
 
         Raises `ChatUnavailable`, having sent nothing.
         """
@@ -57,9 +58,14 @@ class Entrance:
                 room_ids = {room.id for room in view.rooms} - self._hub.rooms_of(connection)
                 if not room_ids:
                     break
-            for room_id in self._hub.rooms_of(connection) - {room.id for room in view.rooms}:
+            rooms = {room.id for room in view.rooms}
+            for room_id in self._hub.rooms_of(connection) - rooms:
                 self._hub.leave(connection, room_id)
             connection.send(self._welcome(connection, view))
+            for room_id in resume:
+                if room_id not in rooms:
+                    # also if it was left or deleted: the log, which would tell, is not theirs to read
+                    connection.send(RoomRemoved(room_id=room_id, reason="removed"))
             for room in view.rooms:
                 await self._replay(connection, room, resume.get(room.id), view.entries.get(room.id, []))
 

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 from chat_service.services.logs import Logs
 from chat_service.services.members import Members
 from chat_service.services.messages import Messages
+from chat_service.services.moderation import Moderation
 from chat_service.services.rooms import Rooms
 
 
@@ -20,6 +21,7 @@ class Services:
 
     rooms: Rooms
     members: Members
+    moderation: Moderation
     messages: Messages
     logs: Logs
 

@@ -25,6 +25,13 @@ class NotAMember(Forbidden):
         super().__init__("You are not a member of this room.")
 
 
+class Banned(Forbidden):
+    code = "banned"
+
+    def __init__(self) -> None:
+        super().__init__("This user is banned from this room.")
+
+
 def refuse(reason: Refusal | None, action: str) -> None:
     """Raises 403 `not_a_member` or `forbidden` if there is a reason to. `action` follows "You may not"."""
     if reason is Refusal.NOT_A_MEMBER:

@@ -2,13 +2,13 @@
 
 from uuid import UUID
 
-from sqlalchemy import case, select
+from sqlalchemy import case, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.events import record, record_member_added
-from chat_service.models import Member, Room, User
+from chat_service.models import Ban, Member, Mute, Room, User
 from chat_service.rules import Action, refusal
-from chat_service.services.access import refuse, role_of
+from chat_service.services.access import Banned, refuse, role_of
 from chat_service.services.log import append, lock_room, store
 from common.ids import now
 from contracts.entries import EntryData, MemberJoined, MemberLeft, MemberRemoved, MemberRoleChanged
@@ -46,7 +46,9 @@ class RoomChange:
         return entry.seq
 
     async def admit(self, user: User, role: Role) -> Member:
-        """Make somebody a member. What was said before counts as read."""
+        """Make somebody a member. What was said before counts as read. Raises `Banned`."""
+        if await self._session.get(Ban, (self.room.id, user.id)) is not None:
+            raise Banned
         joined = MemberJoined(user_id=user.id, role=role, username=user.username, display_name=user.display_name)
         seq = await self.append(joined)
         record_member_added(self._session, MemberAdded(room_id=self.room.id, user_id=user.id, seq=seq))
@@ -60,11 +62,15 @@ class RoomChange:
         )
         self._session.add(member)
         self.room.member_count += 1
+        if role == "owner":
+            await self.unmute(user.id)
         return member
 
     async def appoint(self, member: Member, role: Role) -> None:
         await self.append(MemberRoleChanged(user_id=member.user_id, role=role))
         member.role = role
+        if role == "owner":
+            await self.unmute(member.user_id)
 
     async def dismiss(self, member: Member, end: type[MemberLeft | MemberRemoved]) -> None:
         """End a membership.
@@ -76,6 +82,10 @@ class RoomChange:
         self.room.member_count -= 1
         if member.role == "owner" and (heir := await self._heir(member)) is not None:
             await self.appoint(heir, "owner")
+
+    async def unmute(self, user_id: UUID) -> None:
+        """Let somebody speak again. An owner always may, there being nobody who could lift it."""
+        await self._session.execute(delete(Mute).where(Mute.room_id == self.room.id, Mute.user_id == user_id))
 
     async def _heir(self, owner: Member) -> Member | None:
         admins_first = case((Member.role == "admin", 0), else_=1)

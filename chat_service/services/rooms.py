@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Select, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chat_service.models import Member, Message, Room
+from chat_service.models import Ban, Member, Message, Mute, Room
 from chat_service.rules import Action, direct_key
 from chat_service.services.access import room_view, see_room, with_membership
 from chat_service.services.change import RoomChange
@@ -120,8 +120,8 @@ class Rooms:
             change = await RoomChange.begin(session, room_id, user_id)
             change.require(Action.DELETE)
             await erase_texts(session, room_id)
-            await session.execute(delete(Message).where(Message.room_id == room_id))
-            await session.execute(delete(Member).where(Member.room_id == room_id))
+            for table in (Message, Member, Ban, Mute):
+                await session.execute(delete(table).where(table.room_id == room_id))
             room = change.room
             await change.append(RoomUpdated(name=room.name, topic=room.topic, deleted=True))
             room.member_count = room.message_count = 0

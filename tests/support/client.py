@@ -8,6 +8,7 @@ import socket as sockets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -106,7 +107,7 @@ class User:
     async def post(self, path: str, body: Json | None = None) -> httpx.Response:
         return await self.request("POST", path, json=body)
 
-    async def put(self, path: str, body: Json) -> httpx.Response:
+    async def put(self, path: str, body: Json | None = None) -> httpx.Response:
         return await self.request("PUT", path, json=body)
 
     async def patch(self, path: str, body: Json) -> httpx.Response:
@@ -130,6 +131,18 @@ class User:
     async def remove(self, room_id: str, user: "User") -> None:
         response = await self.delete(f"/rooms/{room_id}/members/{user.id}")
         assert response.is_success, response.text
+
+    async def ban(self, room_id: str, user: "User") -> None:
+        response = await self.put(f"/rooms/{room_id}/bans/{user.id}")
+        assert response.status_code == 204, response.text
+
+    async def mute(self, room_id: str, user: "User", seconds: float = 3600) -> str:
+        """Until so many seconds from now: returns that time."""
+        moment = datetime.now(UTC) + timedelta(seconds=seconds)
+        until = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        response = await self.put(f"/rooms/{room_id}/mutes/{user.id}", {"until": until})
+        assert response.status_code == 204, response.text
+        return until
 
     async def room(self, room_id: str) -> Json:
         room: Json = ok(await self.get(f"/rooms/{room_id}"))

@@ -1,15 +1,17 @@
 import itertools
+from pathlib import Path
 from typing import get_args
 from uuid import uuid4
 
 import pytest
 
 from chat_service.rules import (
+    MUTED_MAY_NOT,
     Action,
     direct_key,
     joining_role,
     refusal,
-    refusal_of_removal,
+    refusal_against,
     refusal_of_role,
     refusal_of_text,
 )
@@ -23,6 +25,17 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 def allowed(action: Action) -> set[tuple[str, str | None]]:
     return {(kind, role) for kind in KINDS for role in (*ROLES, None) if refusal(action, kind, role) is None}
+
+
+def lowest(action: Action, kind: RoomKind) -> str:
+    """The lowest role that may, as the document calls it."""
+    ranks: list[tuple[str, Role | None]] = [
+        ("anybody", None),
+        ("members", "member"),
+        ("admins", "admin"),
+        ("owner", "owner"),
+    ]
+    return next((name for name, role in ranks if refusal(action, kind, role) is None), "nobody")
 
 
 def pairs(kinds: str, roles: str) -> set[tuple[str, str | None]]:
@@ -47,6 +60,8 @@ class TestActions:
             (Action.ADD_MEMBER, pairs(GROUPS, "owner admin")),
             (Action.REMOVE_MEMBER, pairs(GROUPS, "owner admin")),
             (Action.APPOINT, pairs(GROUPS, "owner")),
+            (Action.BAN, pairs(GROUPS, "owner admin")),
+            (Action.MUTE, pairs(GROUPS, "owner admin")),
         ],
     )
     def test_are_for_these_roles_in_these_kinds_of_room(
@@ -54,12 +69,20 @@ class TestActions:
     ) -> None:
         assert allowed(action) == expected
 
-    def test_all_stand_in_the_table(self) -> None:
-        for action in Action:
-            for kind in KINDS:
-                refusal(action, kind, None)
+    def test_all_stand_in_the_documents_table_as_they_are(self) -> None:
+        document = (Path(__file__).parents[3] / "docs/moderation.md").read_text()
+        rows = [line.strip("| ").split(" | ") for line in document.splitlines() if line.count("|") == 6]
+        heading, _, *documented = rows
 
-    @pytest.mark.parametrize("action", [Action.READ, Action.POST, Action.LEAVE, Action.ADD_MEMBER])
+        assert heading == ["may", *KINDS, "while muted"]
+        assert documented == [
+            [action.value, *(lowest(action, kind) for kind in KINDS), "no" if action in MUTED_MAY_NOT else "yes"]
+            for action in Action
+        ]
+
+    @pytest.mark.parametrize(
+        "action", [Action.READ, Action.POST, Action.LEAVE, Action.ADD_MEMBER, Action.BAN, Action.MUTE]
+    )
     def test_of_members_are_refused_to_outsiders_as_such(self, action: Action) -> None:
         assert refusal(action, "private", None) is NOT_A_MEMBER
 
@@ -104,7 +127,8 @@ class TestRoles:
         assert (joining_role(0), joining_role(1), joining_role(7)) == ("owner", "member", "member")
 
 
-class TestRemoval:
+class TestRemovalBansAndMutes:
+    @pytest.mark.parametrize("action", [Action.REMOVE_MEMBER, Action.BAN, Action.MUTE])
     @pytest.mark.parametrize(
         ("actor", "target", "refused"),
         [
@@ -115,11 +139,20 @@ class TestRemoval:
             ("admin", "admin", FORBIDDEN),
             ("admin", "owner", FORBIDDEN),
             ("member", "member", FORBIDDEN),
+            ("owner", None, None),
+            ("admin", None, None),
+            ("member", None, FORBIDDEN),
             (None, "member", NOT_A_MEMBER),
         ],
     )
-    def test_is_of_lower_ranks_only(self, actor: Role | None, target: Role, refused: Refusal | None) -> None:
-        assert refusal_of_removal("public", actor, target) is refused
+    def test_are_of_lower_ranks_only(
+        self, action: Action, actor: Role | None, target: Role | None, refused: Refusal | None
+    ) -> None:
+        assert refusal_against(action, "public", actor, target) is refused
+
+    @pytest.mark.parametrize("action", [Action.REMOVE_MEMBER, Action.BAN, Action.MUTE])
+    def test_are_not_for_direct_rooms(self, action: Action) -> None:
+        assert refusal_against(action, "direct", "member", "member") is FORBIDDEN
 
 
 class TestTexts:
