@@ -154,3 +154,25 @@ async def test_readiness_names_what_is_missing(gateway: GatewayServer) -> None:
 
     gateway.chat.available = gateway.keys_available = True
     assert await gateway.missing() == set()
+
+
+async def test_rooms_to_be_resumed_that_are_not_the_users_any_more_are_told_after_the_welcome(
+    gateway: GatewayServer, alice: UUID
+) -> None:
+    kept, lost, never = gateway.chat.room(alice, entries=2), gateway.chat.room(alice, entries=2), uuid7()
+    gateway.chat.remove(lost, alice)
+    gateway.chat.commit(lost, "not for alice")
+
+    socket = await gateway.connect(alice, resume={str(lost.id): 2, str(kept.id): 1, str(never): 0})
+    await socket.reach(str(kept.id), 2)
+    await gateway.chat.post(lost)
+    await gateway.chat.post(kept)
+    await socket.reach(str(kept.id), 3)
+
+    assert [room["id"] for room in socket.welcome["rooms"]] == [str(kept.id)]
+    assert [(frame["type"], frame.get("room_id"), frame.get("reason")) for frame in socket.frames[1:]] == [
+        ("room_removed", str(lost.id), "removed"),
+        ("room_removed", str(never), "removed"),
+        ("event", str(kept.id), None),
+        ("event", str(kept.id), None),
+    ]
