@@ -15,11 +15,12 @@ log = structlog.get_logger(__name__)
 
 
 class Problem(Exception):
-    """Raised by a use case or a router; becomes the answer. Each kind has one status and one code, so that a route can
-    document those it may end in (`common.openapi.problems`)."""
+    """Raised by a use case or a router; becomes the answer. Each kind has one status and one code, and may have a
+    header that tells more, so that a route can document those it may end in (`common.openapi.problems`)."""
 
     status: ClassVar[int]
     code: ClassVar[str]
+    header: ClassVar[str | None] = None
 
     def __init__(self, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -44,6 +45,7 @@ class Forbidden(Problem):
 class Unauthorized(Problem):
     status = 401
     code = "invalid_token"
+    header = "WWW-Authenticate"
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, {"WWW-Authenticate": "Bearer"})
@@ -68,6 +70,7 @@ class InvalidRequest(Problem):
 class Unavailable(Problem):
     status = 503
     code = "unavailable"
+    header = "Retry-After"
 
     def __init__(self, detail: str, retry_after: int = 1) -> None:
         super().__init__(detail, {"Retry-After": str(retry_after)})

@@ -1,6 +1,6 @@
 """What an OpenAPI document says of errors: for each route exactly the statuses, and the codes, that it may answer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -59,7 +59,6 @@ _HEADERS = {
         "schema": {"type": "integer", "minimum": 1},
     },
 }
-_HEADERS_OF = {401: ["WWW-Authenticate"], 503: ["Retry-After"]}
 
 
 class DocumentedAPI(FastAPI):
@@ -74,21 +73,29 @@ class DocumentedAPI(FastAPI):
 
 def problems(*errors: type[Problem]) -> Responses:
     """The `responses` of a route, or of all routes of a router, that may answer with these errors."""
-    codes: dict[int, set[str]] = {}
+    by_status: dict[int, set[type[Problem]]] = {}
     for error in errors:
-        codes.setdefault(error.status, set()).add(error.code)
-    return {status: _response(status, codes[status]) for status in codes}
+        by_status.setdefault(error.status, set()).add(error)
+    return {status: _response(status, by_status[status]) for status in by_status}
 
 
-def _response(status: int, codes: set[str]) -> dict[str, Any]:
+def _response(status: int, errors: Collection[type[Problem]]) -> dict[str, Any]:
     form = "InvalidRequest" if status == InvalidRequest.status else "Problem"
-    fixed = {"status": {"const": status}, "code": {"enum": sorted(codes)}}
+    fixed = {"status": {"const": status}, "code": {"enum": sorted({error.code for error in errors})}}
     schema = {"allOf": [{"$ref": f"#/components/schemas/{form}"}, {"properties": fixed}]}
     return {
         "description": HTTPStatus(status).phrase,
-        "headers": _header_references(*_HEADERS_OF.get(status, [])),
+        "headers": _headers(errors),
         "content": {_MEDIA_TYPE: {"schema": schema}},
     }
+
+
+def _headers(errors: Collection[type[Problem]]) -> dict[str, Any]:
+    """Those that all of the errors have, and as not required those that some have."""
+    told = [error.header for error in errors]
+    names = {name for name in told if name is not None}
+    some = {name: {**_HEADERS[name], "required": False} for name in names if told.count(name) < len(told)}
+    return _header_references(*names - some.keys()) | some
 
 
 def _header_references(*names: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", min_length=1, ma
 @router.post(
     "/messages",
     status_code=201,
-    responses=problems(Muted, TextTooLong)
+    responses=problems(NotAMember, Muted, TextTooLong)
     | {200: {"model": RoomMessage, "description": "A repeat: the message that was posted before"}},
 )
 async def post_message(

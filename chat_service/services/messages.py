@@ -37,6 +37,7 @@ class Muted(Forbidden):
     """`retry_after` is in seconds."""
 
     code = Refusal.MUTED.value
+    header = "Retry-After"
 
     def __init__(self, retry_after: float) -> None:
         super().__init__("You are muted in this room.", {"Retry-After": str(math.ceil(retry_after))})

@@ -10,6 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic
 
@@ -22,6 +23,7 @@ from schemathesis import Case, Config, GenerationMode, HookContext, Response
 from schemathesis.generation.stateful import run_state_machine_as_test
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
+from contracts.fields import rfc3339
 from tests.support.serving import AnyService, in_a_thread
 
 NO_DATABASE = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
@@ -38,6 +40,7 @@ _NAMES_LIKE_IDS = ("/api/v1/users/availability", "/api/v1/rooms/direct", "/api/v
 """Where an id may stand, too. A method that they don't have is not refused as such (405): what is wrong is the id."""
 _METHODS_OF_NO_ID = ["put", "options", "trace", "query"]
 
+_LATER = "2100"
 _INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 AnyCase = Case[Any]
@@ -57,7 +60,7 @@ def document_of(service: str) -> OpenApiSchema:
             REQUESTS[service, case.meta.phase.name] += 1
 
     document.hooks.register_hook_with_name(count, "after_call")
-    document.hooks.register_hook_with_name(_has_names_that_show, "filter_case")
+    document.hooks.register_hook_with_name(_obeys_descriptions, "filter_case")
     return document
 
 
@@ -137,12 +140,14 @@ def _config() -> Config:
     )
 
 
-def _has_names_that_show(_context: HookContext, case: AnyCase) -> bool:
-    """What JSON Schema can't say of a name is said in its description. Who obeys it sends no other."""
+def _obeys_descriptions(_context: HookContext, case: AnyCase) -> bool:
+    """What JSON Schema can't say of a name or a time is said in its description. Who obeys it sends no other."""
     if case.meta is None or case.meta.generation.mode is GenerationMode.NEGATIVE or not isinstance(case.body, dict):
         return True
     names = [case.body.get(field) for field in ("name", "topic", "display_name")]
-    return all(_shows(name) for name in names if isinstance(name, str))
+    until = case.body.get("until")
+    is_to_come = not isinstance(until, str) or until >= _LATER
+    return is_to_come and all(_shows(name) for name in names if isinstance(name, str))
 
 
 def _shows(name: str) -> bool:
@@ -156,6 +161,8 @@ def _encoded(username: str) -> str:
 
 # what a value of a format looks like that is not only well-formed
 _LETTERS = st.text("abcdefghijklmnopqrstuvwxyz", min_size=3, max_size=20)
+_TIMES_TO_COME = st.datetimes(min_value=datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 
 schemathesis.openapi.format("idn-email", st.builds("{}+{}@{}.test".format, _LETTERS, _LETTERS, _LETTERS))
 schemathesis.openapi.format("cursor", _LETTERS.map(_encoded))
+schemathesis.openapi.format("date-time", _TIMES_TO_COME.map(rfc3339))

@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from chat_service.models import Ban, Mute
 from common.database import Database
 from common.ids import now, uuid7
-from contracts.messages import UserDeleted
-from tests.support.chat_service import ChatService
+from contracts.messages import CommandRefused, Refusal, UserDeleted
+from tests.support.chat_service import ChatService, delete, edit, react, send
 from tests.support.client import User
 from tests.support.shapes import Json, assert_time, invalid_request, ok, problem
 
@@ -41,6 +41,14 @@ async def muted_until(user: User, room: Json, member: User) -> str | None:
 async def lift(user: User, room: Json, what: str, target: User) -> None:
     response = await user.delete(f"/rooms/{room['id']}/{what}/{target.id}")
     assert (response.status_code, response.content) == (204, b"")
+
+
+async def expire_mutes(service: ChatService) -> None:
+    database = Database(service.database_url)
+    async with database.write() as session:
+        await session.execute(update(Mute).values(until=now() - timedelta(milliseconds=1)))
+        await session.commit()
+    await database.close()
 
 
 @pytest.fixture
@@ -201,16 +209,13 @@ class TestMuting:
     ) -> None:
         await alice.add(room["id"], carol)
         await alice.mute(room["id"], bob)
-        database = Database(service.database_url)
-        async with database.write() as session:
-            mute = (await session.scalars(select(Mute))).one()
-            mute.until = now() - timedelta(milliseconds=1)
-            await session.commit()
+        await expire_mutes(service)
 
         assert await muted_until(alice, room, bob) is None
         assert ok(await alice.get(f"/rooms/{room['id']}/mutes"))["items"] == []
 
         await alice.mute(room["id"], carol)
+        database = Database(service.database_url)
         async with database.read() as session:
             assert [str(mute.user_id) for mute in await session.scalars(select(Mute))] == [carol.id]
         await database.close()
@@ -288,6 +293,61 @@ class TestMuting:
 
         assert response.status_code == 204, response.text
         assert await muted_until(alice, room, bob) == shown
+
+
+class TestMutedMembers:
+    async def test_do_not_post_and_are_told_for_how_long(self, room: Json, alice: User, bob: User) -> None:
+        await alice.mute(room["id"], bob, 60)
+
+        response = await bob.send(room["id"], "and another thing")
+
+        problem(response, 403, "muted")
+        assert 0 < int(response.headers["retry-after"]) <= 60
+        assert await alice.texts(room["id"]) == []
+
+    async def test_do_not_post_edit_or_react_but_delete_what_they_have_said(
+        self, service: ChatService, room: Json, alice: User, bob: User
+    ) -> None:
+        message = ok(await bob.send(room["id"], "oops"), 201)
+        await alice.mute(room["id"], bob, 60)
+
+        await service.command(
+            send(room, bob), edit(room, bob, message, "better"), react(room, bob, message), delete(room, bob, message)
+        )
+
+        refused = service.heard(CommandRefused)
+        assert [refusal.code for refusal in refused] == [Refusal.MUTED] * 3
+        assert all(0 < (refusal.retry_after or 0) <= 60 for refusal in refused)
+        assert await last_entries(alice, room, 1) == [("message.deleted", bob.id, {"message_id": message["id"]})]
+
+    async def test_get_the_first_answer_to_what_they_sent_before(self, room: Json, alice: User, bob: User) -> None:
+        said = ok(await bob.send(room["id"], "once", key="once"), 201)
+        await alice.mute(room["id"], bob)
+
+        assert ok(await bob.send(room["id"], "once", key="once")) == said
+
+    @pytest.mark.parametrize("how", ["lifted", "expired", "owner now"])
+    async def test_speak_again_when_it_is_over(
+        self, service: ChatService, public: Json, alice: User, bob: User, how: str
+    ) -> None:
+        await alice.mute(public["id"], bob)
+        problem(await bob.send(public["id"], "may I?"), 403, "muted")
+
+        if how == "lifted":
+            await lift(alice, public, MUTES, bob)
+        elif how == "expired":
+            await expire_mutes(service)
+        else:
+            await alice.post(f"/rooms/{public['id']}/leave")
+
+        ok(await bob.send(public["id"], "at last"), 201)
+
+    async def test_may_not_post_after_leaving_and_coming_back(self, public: Json, alice: User, bob: User) -> None:
+        await alice.mute(public["id"], bob)
+        await bob.post(f"/rooms/{public['id']}/leave")
+        ok(await bob.post(f"/rooms/{public['id']}/join"))
+
+        problem(await bob.send(public["id"], "who, me?"), 403, "muted")
 
 
 class TestRanks:
