@@ -41,6 +41,8 @@ _NAMES_LIKE_IDS = ("/api/v1/users/availability", "/api/v1/rooms/direct", "/api/v
 _METHODS_OF_NO_ID = ["put", "options", "trace", "query"]
 
 _LATER = "2100"
+"""Every time from then on is to come."""
+
 _INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 AnyCase = Case[Any]
