@@ -225,8 +225,8 @@ class RoomAdded(ServerFrame):
 class RoomRemoved(ServerFrame):
     """One is no member of the room any more: nothing of it follows.
 
-    Comes after the room's last event; and right after `welcome`, for each room in `resume` that one is no member of, with
-    the reason `removed`, whatever it was.
+    Comes after the room's last event; and right after `welcome`, for each room in `resume` that one is no member of,
+    with the reason `removed`, whatever it was.
     """
 
     type: Literal["room_removed"] = "room_removed"

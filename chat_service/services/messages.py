@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.events import record
-from chat_service.models import Message, Room
+from chat_service.models import Member, Message, Room
 from chat_service.rules import Action
 from chat_service.schemas import RoomMessage
 from chat_service.services.access import NotAMember, UnknownRoom, see_room
@@ -78,6 +78,9 @@ class Messages:
             assert isinstance(outcome, Accepted | Repeated)  # noqa: S101 - the others are of read marks
             message = await session.get(Message, UUID(outcome.entry.data["message_id"])) or _emptied(outcome.entry)
             (view,) = await message_views(session, [message])
+            if await session.get(Member, (message.room_id, send.user_id)) is None:
+                # what others have added is not for who has left, also if they ask for what they posted before
+                view = view.model_copy(update={"reactions": {}})
             if isinstance(outcome, Accepted):
                 record(session, outcome.entry)
                 await session.commit()

@@ -199,7 +199,7 @@ class TestMembers:
         assert members.keys() == {alice.id, bob.id}
         for user, role in ((alice, "owner"), (bob, "member")):
             member = members[user.id]
-            assert_fields(member, {"user_id", "username", "display_name", "role", "joined_at"})
+            assert_fields(member, {"user_id", "username", "display_name", "role", "joined_at", "muted_until"})
             assert_time(member["joined_at"])
             assert member["username"] == user.account.username
             assert member["display_name"] == user.account.display_name

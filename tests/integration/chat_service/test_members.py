@@ -109,7 +109,7 @@ class TestAdding:
 
         member = ok(await alice.put(f"/rooms/{room['id']}/members/{bob.id}", {"role": "admin"}))
 
-        assert member.keys() == {"user_id", "username", "display_name", "role", "joined_at"}
+        assert member.keys() == {"user_id", "username", "display_name", "role", "joined_at", "muted_until"}
         assert (member["user_id"], member["username"], member["role"]) == (bob.id, bob.account.username, "admin")
         ((joined, actor, data),) = await last_entries(bob, room, 1)
         assert (joined, actor, data["user_id"], data["role"]) == ("member.joined", alice.id, bob.id, "admin")

@@ -432,6 +432,18 @@ class TestAfterRemoval:
         problem(await bob.delete(path), 403, "forbidden")
         assert ok(await bob.get("/rooms"))["items"] == []
 
+    async def test_a_repeated_post_is_answered_without_what_others_have_added(
+        self, service: ChatService, room: Json, alice: User, bob: User
+    ) -> None:
+        said = ok(await bob.send(room["id"], "mine", key="once"), 201)
+        await service.command(react(room, alice, said))
+        again = ok(await bob.send(room["id"], "mine", key="once"))
+        assert again == {**said, "reactions": {"👍": [alice.id]}}
+
+        await alice.remove(room["id"], bob)
+
+        assert ok(await bob.send(room["id"], "mine", key="once")) == said
+
     async def test_history_from_before_the_joining_is_visible_to_who_is_in(
         self, room: Json, alice: User, carol: User
     ) -> None:
