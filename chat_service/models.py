@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, MetaData, String, UniqueConstraint
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, foreign, mapped_column, relationship
 
 from common.database import UtcDateTime
 from contracts.fields import Role, RoomKind
@@ -34,7 +34,8 @@ class Base(DeclarativeBase):
 class User(Base):
     """This service's own copy of a user's names, at the highest version that it has heard of.
 
-    A deleted user's row stays, without names, so that what arrives late does not bring them back.
+    A deleted user's row stays, with the names that all deleted users have (`contracts.entries`): it is what their
+    messages are shown with, and keeps what arrives late from bringing the old names back.
     """
 
     __tablename__ = "users"
@@ -109,7 +110,8 @@ class Mute(Base):
 
 
 class Entry(Base):
-    """An entry of a room's log. It is never changed, but for losing its text when its message or the room is deleted.
+    """An entry of a room's log. It is never changed, but for losing its text when its message or the room is deleted,
+    and the names in it when the account that they belong to is.
 
     The unique index is what makes a command take effect once, in whichever room, for ever.
     """
@@ -127,8 +129,24 @@ class Entry(Base):
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
+class Joining(Base):
+    """Where an entry of a log tells a user's names, `member.joined`: there they are erased when the account is deleted.
+
+    Kept when the membership ends.
+    """
+
+    __tablename__ = "joinings"
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    room_id: Mapped[UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+
+
 class Message(Base):
-    """A message as it reads now: without text once it is `deleted`. Its id is that of the entry that posted it."""
+    """A message as it reads now: without text once it is `deleted`. Its id is that of the entry that posted it.
+
+    `sender` comes with it, in the same query.
+    """
 
     __tablename__ = "messages"
     __table_args__ = (UniqueConstraint("room_id", "seq"),)
@@ -142,6 +160,10 @@ class Message(Base):
     at: Mapped[datetime]
     edited_at: Mapped[datetime | None]
     deleted: Mapped[bool]
+
+    sender: Mapped[User] = relationship(
+        primaryjoin=lambda: foreign(Message.sender_id) == User.id, lazy="joined", innerjoin=True, viewonly=True
+    )
 
 
 class Edit(Base):

@@ -142,11 +142,22 @@ class NewMessage(Request):
     reply_to: UUID | None = None
 
 
+class Sender(Response):
+    """Who sent a message, by the names of now."""
+
+    id: UUID
+    username: str
+    display_name: str
+
+
 class RoomMessage(Response):
+    """A deleted user's messages stay, and show the names that all deleted users have."""
+
     id: UUID
     room_id: UUID
     seq: Seq
     sender_id: UUID
+    sender: Sender
     text: str
     reply_to: UUID | None
     at: Timestamp

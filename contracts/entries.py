@@ -2,12 +2,18 @@
 
 chat_service writes entries from these models alone. New kinds may come at any time: a reader passes on, or passes
 over, a kind that it does not know.
+
+An account that is deleted is called `DELETED_USERNAME` and `DELETED_DISPLAY_NAME` from then on, in old entries as well:
+its own names are erased from every log.
 """
 
 from typing import ClassVar
 from uuid import UUID
 
 from contracts.fields import Contract, Role
+
+DELETED_USERNAME = "deleted"
+DELETED_DISPLAY_NAME = "Deleted user"
 
 
 class EntryData(Contract):
@@ -60,7 +66,7 @@ class ReactionRemoved(EntryData):
 
 
 class MemberJoined(EntryData):
-    """The names are those of the moment."""
+    """The names are those of the moment, or those of a deleted user once the account is deleted."""
 
     kind: ClassVar[str] = "member.joined"
 

@@ -6,7 +6,7 @@ from sqlalchemy import case, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.events import record, record_member_added
-from chat_service.models import Ban, Member, Mute, Room, User
+from chat_service.models import Ban, Joining, Member, Mute, Room, User
 from chat_service.rules import Action, refusal
 from chat_service.services.access import Banned, refuse, role_of
 from chat_service.services.log import append, lock_room, store
@@ -51,6 +51,7 @@ class RoomChange:
             raise Banned
         joined = MemberJoined(user_id=user.id, role=role, username=user.username, display_name=user.display_name)
         seq = await self.append(joined)
+        self._session.add(Joining(user_id=user.id, room_id=self.room.id, seq=seq))
         record_member_added(self._session, MemberAdded(room_id=self.room.id, user_id=user.id, seq=seq))
         member = Member(
             room_id=self.room.id,

@@ -3,13 +3,20 @@
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, Uuid, bindparam, insert, select, update
+from sqlalchemy import JSON, BigInteger, Uuid, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chat_service.models import Entry, Room
+from chat_service.models import Entry, Joining, Room
 from chat_service.services.access import UnknownRoom
 from common.ids import now, uuid7
-from contracts.entries import EntryData, MessageEdited, MessagePosted
+from contracts.entries import (
+    DELETED_DISPLAY_NAME,
+    DELETED_USERNAME,
+    EntryData,
+    MemberJoined,
+    MessageEdited,
+    MessagePosted,
+)
 from contracts.messages import RoomEntry
 
 _CHUNK = 1_000
@@ -91,6 +98,27 @@ async def erase_texts(session: AsyncSession, room_id: UUID) -> None:
             },
         )
         after = found[-1].seq
+
+
+async def erase_names(session: AsyncSession, user_id: UUID) -> None:
+    """Take a deleted user's names out of the logs of all rooms that they ever joined, deleted ones too.
+
+    No room has to be locked: these entries are changed by nobody else, and no others can come.
+    """
+    joined = (
+        select(Entry.room_id, Entry.seq, Entry.data)
+        .join(Joining, (Joining.room_id == Entry.room_id) & (Joining.seq == Entry.seq))
+        .where(Joining.user_id == user_id)
+    )
+    names = {"username": DELETED_USERNAME, "display_name": DELETED_DISPLAY_NAME}
+    await erase(
+        session,
+        {
+            (room_id, seq): MemberJoined.model_validate({**data, **names}, extra="ignore")
+            for room_id, seq, data in await session.execute(joined)
+        },
+    )
+    await session.execute(delete(Joining).where(Joining.user_id == user_id))
 
 
 async def store(session: AsyncSession, entries: Sequence[RoomEntry]) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.events import record
-from chat_service.models import Member, Message, Room
+from chat_service.models import Member, Message, Room, User
 from chat_service.rules import Action
 from chat_service.schemas import RoomMessage
 from chat_service.services.access import NotAMember, UnknownRoom, see_room
@@ -76,7 +76,9 @@ class Messages:
             if isinstance(outcome, Refused):
                 raise await _problem(session, send, outcome)
             assert isinstance(outcome, Accepted | Repeated)  # noqa: S101 - the others are of read marks
-            message = await session.get(Message, UUID(outcome.entry.data["message_id"])) or _emptied(outcome.entry)
+            message = await session.get(Message, UUID(outcome.entry.data["message_id"]))
+            if message is None:
+                message = _emptied(outcome.entry, await session.get_one(User, send.user_id))
             (view,) = await message_views(session, [message])
             if await session.get(Member, (message.room_id, send.user_id)) is None:
                 # what others have added is not for who has left, also if they ask for what they posted before
@@ -126,13 +128,14 @@ def command_id(key: str) -> UUID:
         return uuid5(_KEYS, key)
 
 
-def _emptied(entry: RoomEntry) -> Message:
+def _emptied(entry: RoomEntry, sender: User) -> Message:
     """A message whose room was deleted since."""
     return Message(
         id=entry.id,
         room_id=entry.room_id,
         seq=entry.seq,
         sender_id=entry.actor_id,
+        sender=sender,
         text="",
         reply_to=None,
         at=entry.at,

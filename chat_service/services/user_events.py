@@ -1,4 +1,4 @@
-"""Users' events from the bus: the copy of their names is kept, and a deleted user's memberships end.
+"""Users' events from the bus: the copy of their names is kept; a deleted user's memberships end, and the names go.
 
 Events may come late, twice, or in any order: of two about one user, the one with the higher version is true.
 """
@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
-from chat_service.models import Member
+from chat_service.models import Ban, Member, Mute
 from chat_service.services.change import RoomChange
-from chat_service.services.log import lock_rooms
+from chat_service.services.log import erase_names, lock_rooms
 from chat_service.services.users import remember
 from common.database import Database, DatabaseUnavailable
 from common.tracing import traced
-from contracts.entries import MemberLeft
+from contracts.entries import DELETED_DISPLAY_NAME, DELETED_USERNAME, MemberLeft
 from contracts.envelope import Envelope, Reader
 from contracts.internal_http import UserView
 from contracts.messages import UserDeleted, UserProfileChanged, UserRegistered
@@ -52,7 +52,7 @@ class UserEventHandler:
             for one in newest.values():
                 if isinstance(one.payload, UserDeleted):
                     with traced(one.traceparent):
-                        await self._end_memberships(one.payload.user_id)
+                        await self._forget(one.payload.user_id)
         except DatabaseUnavailable as error:
             raise TryAgain(str(error)) from error
         for one in received:
@@ -65,8 +65,9 @@ class UserEventHandler:
             await remember(session, [_view(event) for event in events], deleted)
             await session.commit()
 
-    async def _end_memberships(self, user_id: UUID) -> None:
-        """Through the log of each room. Nothing is left to do when it is done again."""
+    async def _forget(self, user_id: UUID) -> None:
+        """End the memberships, through the log of each room, with bans and mutes, and erase the names from the logs of
+        all rooms, also those left long ago. Nothing is left to do when it is done again."""
         of_user = select(Member).where(Member.user_id == user_id)
         async with self._database.write() as session:
             rooms = await lock_rooms(session, {member.room_id for member in await session.scalars(of_user)})
@@ -74,11 +75,19 @@ class UserEventHandler:
             for member in await session.scalars(of_user.execution_options(populate_existing=True)):
                 change = RoomChange(session, rooms[member.room_id], user_id, member)
                 await change.dismiss(member, MemberLeft)
+            for table in (Ban, Mute):
+                await session.execute(delete(table).where(table.user_id == user_id))
+            await erase_names(session, user_id)
             await session.commit()
         self._committed()
 
 
 def _view(event: UserEvent) -> UserView:
     if isinstance(event, UserDeleted):
-        return UserView(id=event.user_id, username="", display_name="", version=event.version)
+        return UserView(
+            id=event.user_id,
+            username=DELETED_USERNAME,
+            display_name=DELETED_DISPLAY_NAME,
+            version=event.version,
+        )
     return UserView(id=event.user_id, username=event.username, display_name=event.display_name, version=event.version)
