@@ -32,6 +32,8 @@ _SERVER_SETTINGS = {
     "tcp_user_timeout": "10s",
 }
 
+_SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "secure_delete=ON")
+
 
 class DatabaseUnavailable(Exception):
     """The database can't be reached, or went away in the middle. Whether a commit took effect is then unknown."""
@@ -60,7 +62,8 @@ class Database:
     """An engine, and sessions on it that roll back unless committed.
 
     A SQLite file has one writer at a time: `write` queues for it here, in order, rather than polling its lock. Every
-    commit is on disk before it returns (WAL with synchronous=FULL; PostgreSQL's own default).
+    commit is on disk before it returns (WAL with synchronous=FULL; PostgreSQL's own default). What is deleted from a
+    SQLite file is overwritten there (secure_delete); its write-ahead log ends with the last connection.
     """
 
     def __init__(self, url: str, *, pool_size: int = 10, command_timeout: float | None = 10) -> None:
@@ -155,7 +158,7 @@ def _prepare_sqlite(engine: AsyncEngine) -> None:
         # the driver's own BEGIN comes too late and is never IMMEDIATE
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+        for pragma in _SQLITE_PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
