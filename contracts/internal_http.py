@@ -3,6 +3,7 @@
 | call | who asks whom |
 |---|---|
 | `GET /internal/v1/users/{id}` → `UserView`, 404 | chat_service → user_service |
+| `POST /internal/v1/sessions/active` `SessionsQuestion` → `ActiveSessions` | gateway_ws → user_service |
 | `POST /emails/check` `EmailCheck` → `EmailAnswer`, 503 `behind` | user_service → bloom_service |
 | `GET /internal/v1/users/{id}/rooms` → `RoomIds` | gateway_ws → chat_service |
 | `POST /internal/v1/users/{id}/catch_up` `CatchUpRequest` → `CatchUp` | gateway_ws → chat_service |
@@ -32,6 +33,18 @@ class Question(Contract):
     writers from setting any."""
 
     model_config = ConfigDict(extra="ignore")
+
+
+class SessionsQuestion(Question):
+    """Which of these sessions are active?"""
+
+    session_ids: list[UUID] = Field(min_length=1, max_length=1000)
+
+
+class ActiveSessions(Contract):
+    """Those of the sessions asked about that are. The others have ended, or never were, and will not be again."""
+
+    active: list[UUID]
 
 
 class EmailCheck(Question):
@@ -109,6 +122,8 @@ class Entries(Contract):
 
 INTERNAL_HTTP: dict[str, type[Contract]] = {
     "user_view": UserView,
+    "sessions_question": SessionsQuestion,
+    "active_sessions": ActiveSessions,
     "email_check": EmailCheck,
     "email_answer": EmailAnswer,
     "room_ids": RoomIds,

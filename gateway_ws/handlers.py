@@ -34,6 +34,7 @@ from gateway_ws.connection import Connection
 from gateway_ws.entrance import Entrance
 from gateway_ws.hub import Hub
 from gateway_ws.pending import RETRY_AFTER_S, PendingCommands
+from gateway_ws.session_check import SessionCheck
 from gateway_ws.sessions import Sessions
 from messaging.bus import Bus, Message, PublishError
 
@@ -74,6 +75,7 @@ class Handlers:
         bus: Bus,
         hub: Hub,
         sessions: Sessions,
+        session_check: SessionCheck,
         verifier: TokenVerifier,
         entrance: Entrance,
         pending: PendingCommands,
@@ -83,6 +85,7 @@ class Handlers:
         self._bus = bus
         self._hub = hub
         self._sessions = sessions
+        self._session_check = session_check
         self._verifier = verifier
         self._entrance = entrance
         self._pending = pending
@@ -104,6 +107,7 @@ class Handlers:
             connection.error(ErrorCode.UNAVAILABLE, "The rooms can't be had right now.", retry_after=RETRY_AFTER_S)
             connection.close(CloseCode.SERVICE_RESTART, "rooms unavailable")
             return False
+        self._session_check.want([claims.session_id])
         return True
 
     async def handle(self, connection: Connection, frame: AnyClientFrame) -> None:
@@ -222,6 +226,7 @@ class Handlers:
             return
         connection.claims = claims
         connection.warned_of_expiry = False
+        self._session_check.want([claims.session_id])
 
     def _is_sendable(self, connection: Connection, frame: Send | Edit) -> bool:
         """Whether the text can be a message's; if not, that is said."""

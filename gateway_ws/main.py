@@ -25,8 +25,10 @@ from gateway_ws.hub import Hub
 from gateway_ws.pending import PendingCommands
 from gateway_ws.repair import Repair
 from gateway_ws.router import Gateway, router
+from gateway_ws.session_check import SessionCheck
 from gateway_ws.sessions import Sessions
 from gateway_ws.shards import Shards
+from gateway_ws.user_client import UserClient
 from messaging.bus import Binding, Bus
 
 NAME = "gateway_ws"
@@ -42,13 +44,16 @@ def create_app(
     gateway_id = f"gateway-{uuid7()}"
     hub = Hub()
     sessions = Sessions(settings.token_warning)
-    chat = ChatClient(chat_service, settings.service_token.get_secret_value(), settings.chat_patience)
+    service_token = settings.service_token.get_secret_value()
+    chat = ChatClient(chat_service, service_token, settings.chat_patience)
+    session_check = SessionCheck(sessions, UserClient(user_service, service_token))
     verifier = TokenVerifier(fetch_keys_over_http(user_service))
     pending = PendingCommands(settings.command_timeout)
     limits = Limits(frames_per_second=settings.frames_per_second, frames_burst=settings.frames_burst)
 
     async def on_reset() -> None:
         """The queue was lost and made anew: whatever came meanwhile is looked up."""
+        session_check.want(sessions.ids())
         await repair.compare_heads_until_done()
         # after the entries: a room left and joined again is missing only once the removal has been passed on
         events.reconcile()
@@ -93,7 +98,8 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(work()) for work in (repair.run, sweep_each_second, sweep_now_and_then)]
+        works = (repair.run, session_check.run, sweep_each_second, sweep_now_and_then)
+        tasks = [asyncio.create_task(work()) for work in works]
         try:
             yield
         finally:
@@ -126,6 +132,7 @@ def create_app(
             bus=bus,
             hub=hub,
             sessions=sessions,
+            session_check=session_check,
             verifier=verifier,
             entrance=entrance,
             pending=pending,

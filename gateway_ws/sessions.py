@@ -1,7 +1,7 @@
 """Who is connected, and which sessions have ended."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from uuid import UUID
 
 from prometheus_client import Gauge
@@ -48,6 +48,10 @@ class Sessions:
     def all(self) -> tuple[Connection, ...]:
         return tuple(connection for mine in self._connections.values() for connection in mine)
 
+    def ids(self) -> set[UUID]:
+        """The sessions that somebody is connected with."""
+        return {connection.claims.session_id for connection in self.all() if connection.claims is not None}
+
     def is_revoked(self, user_id: UUID, session_id: UUID) -> bool:
         return user_id in self._revoked or session_id in self._revoked
 
@@ -57,6 +61,12 @@ class Sessions:
         for connection in self.of(user_id):
             if session_id is None or (connection.claims and connection.claims.session_id == session_id):
                 connection.close(CloseCode.SESSION_REVOKED, "session revoked")
+
+    def end(self, session_ids: Collection[UUID]) -> None:
+        """As `revoke`, for those of the sessions that somebody is connected with."""
+        for connection in self.all():
+            if connection.claims is not None and connection.claims.session_id in session_ids:
+                self.revoke(connection.user_id, connection.claims.session_id)
 
     def sweep(self) -> None:
         """Warn of and close what has expired, and close what has stalled. To be called about once a second."""

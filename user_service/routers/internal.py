@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from common.auth import require_service
 from common.errors import NotFound, Unavailable
 from common.openapi import problems
-from contracts.internal_http import UserView
+from contracts.internal_http import ActiveSessions, SessionsQuestion, UserView
 from user_service.routers.dependencies import UseCases
 
 router = APIRouter(
@@ -22,3 +22,8 @@ router = APIRouter(
 async def look_up_user(user_id: UUID, services: UseCases) -> UserView:
     user = await services.directory.find(user_id)
     return UserView(id=user.id, username=user.username, display_name=user.display_name, version=user.version)
+
+
+@router.post("/sessions/active")
+async def list_active_sessions(body: SessionsQuestion, services: UseCases) -> ActiveSessions:
+    return ActiveSessions(active=list(await services.sessions.active(body.session_ids)))

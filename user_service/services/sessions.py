@@ -2,10 +2,11 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -114,6 +115,11 @@ class Sessions:
             except InvalidRefreshToken:
                 return
             await self._revoke(session, login, "logout")
+
+    async def active(self, session_ids: Sequence[UUID]) -> Sequence[UUID]:
+        """Those of the sessions that have not been revoked."""
+        async with self._database.read() as session:
+            return (await session.scalars(select(Session.id).where(Session.id.in_(session_ids)))).all()
 
     async def _find(self, name: str) -> User | None:
         owner = _owner(name)
