@@ -3,7 +3,7 @@
 | call | who asks whom |
 |---|---|
 | `GET /internal/v1/users/{id}` → `UserView`, 404 | chat_service → user_service |
-| `POST /internal/v1/sessions/active` `SessionsQuestion` → `ActiveSessions` | gateway_ws → user_service |
+| `POST /internal/v1/sessions/active` `ActiveSessionsRequest` → `ActiveSessions` | gateway_ws → user_service |
 | `POST /emails/check` `EmailCheck` → `EmailAnswer`, 503 `behind` | user_service → bloom_service |
 | `GET /internal/v1/users/{id}/rooms` → `RoomIds` | gateway_ws → chat_service |
 | `POST /internal/v1/users/{id}/catch_up` `CatchUpRequest` → `CatchUp` | gateway_ws → chat_service |
@@ -35,7 +35,7 @@ class Question(Contract):
     model_config = ConfigDict(extra="ignore")
 
 
-class SessionsQuestion(Question):
+class ActiveSessionsRequest(Question):
     """Which of these sessions are active?"""
 
     session_ids: list[UUID] = Field(min_length=1, max_length=1000)
@@ -122,7 +122,7 @@ class Entries(Contract):
 
 INTERNAL_HTTP: dict[str, type[Contract]] = {
     "user_view": UserView,
-    "sessions_question": SessionsQuestion,
+    "active_sessions_request": ActiveSessionsRequest,
     "active_sessions": ActiveSessions,
     "email_check": EmailCheck,
     "email_answer": EmailAnswer,

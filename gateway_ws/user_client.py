@@ -7,7 +7,7 @@ import httpx
 from pydantic import ValidationError
 
 from common.tracing import current_traceparent
-from contracts.internal_http import ActiveSessions, SessionsQuestion
+from contracts.internal_http import ActiveSessions, ActiveSessionsRequest
 
 _TIMEOUT = httpx.Timeout(2.0, connect=1.0)
 
@@ -30,7 +30,7 @@ class UserClient:
             "Content-Type": "application/json",
             "traceparent": current_traceparent(),
         }
-        body = SessionsQuestion(session_ids=list(session_ids)).model_dump_json()
+        body = ActiveSessionsRequest(session_ids=list(session_ids)).model_dump_json()
         try:
             response = await self._client.post(
                 "/internal/v1/sessions/active", content=body, headers=headers, timeout=_TIMEOUT

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import httpx
 import pytest
 
 from tests.support.client import User, post_json
@@ -167,6 +168,23 @@ class TestDirectRooms:
 
         assert sorted(response.status_code for response in responses) == [*[200] * 7, 201]
         assert len({response.json()["id"] for response in responses}) == 1
+
+    async def test_exist_once_per_pair_of_many_however_often_both_ask_at_once(
+        self, create_user: CreateUser, alice: User, bob: User, carol: User
+    ) -> None:
+        newcomers = [await create_user() for _ in range(2)]
+        pairs = [(newcomer, other) for newcomer in newcomers for other in (alice, bob, carol)]
+
+        async def open_together(one: User, other: User) -> list[httpx.Response]:
+            asking = [(one, other), (other, one)] * 3
+            return await asyncio.gather(*(a.post("/rooms/direct", {"user_id": b.id}) for a, b in asking))
+
+        answers = await asyncio.gather(*(open_together(*pair) for pair in pairs))
+
+        for responses in answers:
+            assert sorted(response.status_code for response in responses) == [*[200] * 5, 201]
+            assert len({response.json()["id"] for response in responses}) == 1
+        assert [len(ok(await one.get("/rooms"))["items"]) for one in newcomers] == [3, 3]
 
     async def test_can_be_talked_in_by_both(self, create_user: CreateUser, alice: User) -> None:
         user = await create_user()

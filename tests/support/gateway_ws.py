@@ -26,7 +26,16 @@ from contracts.entries import (
     ReactionRemoved,
 )
 from contracts.envelope import Envelope, encode
-from contracts.internal_http import CatchUp, CatchUpRequest, Entries, EntriesRequest, RoomIds, RoomView
+from contracts.internal_http import (
+    ActiveSessions,
+    ActiveSessionsRequest,
+    CatchUp,
+    CatchUpRequest,
+    Entries,
+    EntriesRequest,
+    RoomIds,
+    RoomView,
+)
 from contracts.messages import (
     CommandAccepted,
     CommandRefused,
@@ -312,6 +321,9 @@ class GatewayServer:
             self.chat_bus.listen("tap", [binding], handler, on_reset=_nothing)
         self.issuer = TokenIssuer()
         self.keys_available = True
+        self.ended_sessions: set[UUID] = set()
+        self.sessions_available = True
+        self.sessions_asked: list[list[UUID]] = []
         self.app = create_app(settings, self.bus, self.chat.client(), self._user_service())
         options = dict(UVICORN_OPTIONS)
         if ping_interval is not None:
@@ -389,6 +401,13 @@ class GatewayServer:
             if not self.keys_available:
                 raise HTTPException(503)
             return self.issuer.jwks()
+
+        @app.post("/internal/v1/sessions/active")
+        async def active(question: ActiveSessionsRequest) -> ActiveSessions:
+            self.sessions_asked.append(question.session_ids)
+            if not self.sessions_available:
+                raise HTTPException(503)
+            return ActiveSessions(active=[id for id in question.session_ids if id not in self.ended_sessions])
 
         return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://user_service")
 

@@ -17,6 +17,8 @@ from tests.support.shapes import Json
 
 _READERS_OVER_HTTP = {
     "http.user_view.v1": Service.CHAT_SERVICE,
+    "http.active_sessions_request.v1": Service.USER_SERVICE,
+    "http.active_sessions.v1": Service.GATEWAY_WS,
     "http.email_check.v1": Service.BLOOM_SERVICE,
     "http.email_answer.v1": Service.USER_SERVICE,
     "http.room_ids.v1": Service.GATEWAY_WS,

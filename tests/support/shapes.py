@@ -13,7 +13,8 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 ROOM_FIELDS = {"id", "kind", "name", "topic", "head", "role", "read_seq", "unread", "member_count", "created_at"}
 MESSAGE_FIELDS = {
-    *("id", "room_id", "seq", "sender_id", "text", "reply_to", "at", "edited_at", "deleted", "reactions"),
+    *("id", "room_id", "seq", "sender_id", "sender", "text", "reply_to", "at", "edited_at", "deleted"),
+    "reactions",
 }
 EVENT_FIELDS = {"room_id", "seq", "kind", "actor_id", "id", "at", "data"}
 ACK_FIELDS = {"type", "id", "room_id", "seq", "message_id", "at", "duplicate"}

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from common.auth import require_service
 from common.errors import NotFound, Unavailable
 from common.openapi import problems
-from contracts.internal_http import ActiveSessions, SessionsQuestion, UserView
+from contracts.internal_http import ActiveSessions, ActiveSessionsRequest, UserView
 from user_service.routers.dependencies import UseCases
 
 router = APIRouter(
@@ -25,5 +25,5 @@ async def look_up_user(user_id: UUID, services: UseCases) -> UserView:
 
 
 @router.post("/sessions/active")
-async def list_active_sessions(body: SessionsQuestion, services: UseCases) -> ActiveSessions:
+async def list_active_sessions(body: ActiveSessionsRequest, services: UseCases) -> ActiveSessions:
     return ActiveSessions(active=list(await services.sessions.active(body.session_ids)))

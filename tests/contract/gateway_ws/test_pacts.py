@@ -26,6 +26,7 @@ from contracts.messages import (
 )
 from contracts.routing import REPLIES, ROOMS, Service, shard
 from gateway_ws.chat_client import ChatClient
+from gateway_ws.user_client import UserClient
 from messaging.bus import Binding, Delivery
 from tests.support.bus import Recorder
 from tests.support.client import Socket
@@ -33,7 +34,7 @@ from tests.support.gateway_ws import GatewayServer, Room, running_gateway
 from tests.support.pacts import Uses, again, id_of, some_number, some_text, some_time, uuid, verify
 
 USER, ROOM, OTHER_USER, POSTED, ROOM_TO_LEAVE, ROOM_TO_DELETE = (UUID(id_of(number)) for number in range(1, 7))
-COMMAND, SESSION = UUID(id_of(0x11)), UUID(id_of(0x31))
+COMMAND, SESSION, ENDED_SESSION = UUID(id_of(0x11)), UUID(id_of(0x31)), UUID(id_of(0x32))
 
 
 @pytest.fixture
@@ -100,6 +101,14 @@ async def test_uses_these_messages_and_answers_of_user_service(gateway: GatewayS
     ended = {"user_id": uuid(1), "session_id": uuid(0x31), "reason": "logout"}
     uses.message("the end of a session", SessionRevoked, ended)
     uses.signing_keys()
+    uses.answer(
+        "which sessions are active",
+        given="of two sessions one is active",
+        method="POST",
+        path="/internal/v1/sessions/active",
+        body={"session_ids": [str(SESSION), str(ENDED_SESSION)]},
+        answer={"active": [str(SESSION)]},
+    )
 
     socket = await gateway.connect(USER, token=gateway.token(USER, session_id=SESSION))
     await gateway.chat_bus.publish([replace(again(delivery), durable=False) for delivery in uses.deliveries()])
@@ -108,6 +117,8 @@ async def test_uses_these_messages_and_answers_of_user_service(gateway: GatewayS
     with uses.answers.serve() as server:
         async with httpx.AsyncClient(base_url=str(server.url)) as user_service:
             assert await TokenVerifier(fetch_keys_over_http(user_service)).missing() is None
+            users = UserClient(user_service, "secret")
+            assert await users.active_sessions([SESSION, ENDED_SESSION]) == [SESSION]
     uses.hold()
 
 

@@ -24,6 +24,7 @@ from contracts.messages import (
 )
 from contracts.routing import EVENTS, EVERYBODY, MEMBERS, REPLIES, ROOMS, Service, shard
 from gateway_ws.chat_client import ChatClient
+from gateway_ws.user_client import UserClient
 from messaging.bus import Message
 from tests.support.client import Socket
 from tests.support.eventually import eventually
@@ -262,6 +263,17 @@ async def asking(sample: Sample) -> AsyncIterator[ChatClient]:
         yield ChatClient(client, "a service token", patience=0)
 
 
+# --- from user_service ----------------------------------------------------------------------------------------------
+
+
+async def active_sessions_are_told(_gateway: GatewayServer, sample: Sample) -> None:
+    answer = httpx.MockTransport(lambda _: httpx.Response(200, content=sample.body))
+    async with httpx.AsyncClient(transport=answer, base_url="http://user_service") as client:
+        active = await UserClient(client, "a service token").active_sessions([uuid7()])
+
+    assert [str(session_id) for session_id in active] == sample.json["active"]
+
+
 # --- rooms ----------------------------------------------------------------------------------------------------------
 
 
@@ -294,4 +306,5 @@ EFFECTS: dict[str, Callable[[GatewayServer, Sample], Awaitable[None]]] = {
     "http.room_ids.v1": rooms_are_told,
     "http.catch_up.v1": is_caught_up,
     "http.entries.v1": entries_are_told,
+    "http.active_sessions.v1": active_sessions_are_told,
 }

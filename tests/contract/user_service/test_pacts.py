@@ -7,7 +7,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from common.database import Database
 from contracts.messages import SessionRevoked, UserDeleted, UserProfileChanged, UserRegistered, UsersWatermark
@@ -65,6 +65,7 @@ def test_is_as_others_use_it(tmp_path: Path) -> None:
             token=SERVICE_TOKEN,
             states={
                 "somebody is registered": lambda: portal.call(register_as, service, UUID(id_of(1))),
+                "of two sessions one is active": lambda: portal.call(sign_in_as, service, UUID(id_of(0x31))),
                 "nobody is registered": lambda: None,
                 "it is there": lambda: None,
             },
@@ -111,5 +112,19 @@ async def register_as(service: UserService, user_id: UUID) -> None:
     database = Database(service.database_url)
     async with database.write() as session:
         await session.execute(update(models.User).where(models.User.id == UUID(own["id"])).values(id=user_id))
+        await session.commit()
+    await database.close()
+
+
+async def sign_in_as(service: UserService, session_id: UUID) -> None:
+    """A new user's session under an id that is known beforehand."""
+    user = await User.register(service.http)
+    database = Database(service.database_url)
+    async with database.write() as session:
+        of_user = models.Session.user_id == UUID(user.id)
+        old = (await session.scalars(select(models.Session).where(of_user))).one()
+        session.add(
+            models.Session(id=session_id, user_id=old.user_id, created_at=old.created_at, expires_at=old.expires_at)
+        )
         await session.commit()
     await database.close()

@@ -35,6 +35,8 @@ class TestPosting:
             {"message_id": message["id"], "text": "Guten Tag", "reply_to": None},
         )
         assert (message["seq"], message["sender_id"]) == (3, alice.id)
+        names = {"username": alice.account.username, "display_name": alice.account.display_name}
+        assert message["sender"] == {"id": alice.id, **names}
         assert (message["reply_to"], message["edited_at"], message["deleted"], message["reactions"]) == (
             None, None, False, {},
         )  # fmt: skip

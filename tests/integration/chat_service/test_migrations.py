@@ -2,14 +2,24 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from uuid import UUID
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, update
 
 from chat_service.migrations import upgrade
-from chat_service.models import Base
+from chat_service.migrations.versions import r0004_joinings
+from chat_service.models import Base, User
 from common.database import Database
+from contracts.messages import UserDeleted
+from tests.support import client
+from tests.support.chat_service import running_chat_service
+from tests.support.dump import everything_in
+from tests.support.shapes import ok
 
 
 async def test_make_the_tables_that_the_models_describe(database_url: str) -> None:
@@ -34,6 +44,39 @@ async def test_run_as_a_program_and_end(database_url: str) -> None:
     assert await _differences(database_url) == []
 
 
+async def test_find_the_names_in_logs_and_erase_those_of_accounts_that_were_deleted_before(database_url: str) -> None:
+    await upgrade(database_url)
+    async with running_chat_service(database_url) as service:
+        alice, gone, going = (service.newcomer(name) for name in ("alice", "formerly", "presently"))
+        room = await alice.create_room("public")
+        for user in (gone, going, going):
+            ok(await user.post(f"/rooms/{room['id']}/join"))
+            if user is going:
+                assert (await user.post(f"/rooms/{room['id']}/leave")).is_success
+    before = (await everything_in(database_url)).splitlines()
+    await _on(database_url, _back_to_before_joinings)
+    without_names = {"deleted": True, "username": "", "display_name": "", "version": 9}
+    delete = update(User).where(User.id == UUID(gone.id)).values(**without_names)
+    await _on(database_url, lambda connection: connection.execute(delete))
+
+    await upgrade(database_url)
+
+    after = (await everything_in(database_url)).splitlines()
+    assert not [line for line in after if "formerly" in line]
+    joinings = sorted(line for line in before if line.startswith("joinings"))
+    assert len(joinings) == 4
+    assert sorted(line for line in after if line.startswith("joinings")) == [
+        line for line in joinings if UUID(gone.id).hex not in line
+    ]
+    async with running_chat_service(database_url, user_service=service.user_service) as service:
+        await service.user_event(
+            UserDeleted(user_id=UUID(going.id), email_digest="0" * 64, email_digest_key_id="", version=2)
+        )
+        log = await client.User(service.http, alice.account).log(room["id"])
+        names = [event["data"]["username"] for event in log if event["kind"] == "member.joined"]
+    assert names == ["alice", "deleted", "deleted", "deleted"]
+
+
 def _run_migrations(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "chat_service.migrations"]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
@@ -49,3 +92,17 @@ async def _differences(database_url: str) -> list[object]:
         differences = await connection.run_sync(compare)
     await database.close()
     return differences
+
+
+def _back_to_before_joinings(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", "chat_service:migrations")
+    config.attributes["connection"] = connection
+    command.downgrade(config, r0004_joinings.down_revision)
+
+
+async def _on(database_url: str, work: Callable[[Connection], object]) -> None:
+    database = Database(database_url)
+    async with database.engine.begin() as connection:
+        await connection.run_sync(work)
+    await database.close()

@@ -3,11 +3,12 @@
 import asyncio
 from uuid import UUID
 
+import httpx
 import pytest
 
 from common.ids import uuid7
 from contracts.messages import MemberAdded, RoomEntry, UserDeleted
-from tests.support.chat_service import ChatService
+from tests.support.chat_service import ChatService, running_chat_service
 from tests.support.client import User
 from tests.support.shapes import ROOM_FIELDS, Json, assert_fields, invalid_request, ok, problem
 
@@ -157,6 +158,29 @@ class TestDirectRooms:
         assert sorted(response.status_code for response in responses) == [*[200] * 15, 201]
         assert len({response.json()["id"] for response in responses}) == 1
         assert len(await service.hear(RoomEntry, 2)) == 2
+
+    async def test_are_one_per_pair_however_often_two_replicas_are_asked_from_both_sides_at_once(
+        self, service: ChatService, alice: User
+    ) -> None:
+        others = [service.newcomer() for _ in range(12)]
+        async with running_chat_service(service.database_url, user_service=service.user_service) as replica:
+
+            async def open_together(other: User) -> list[httpx.Response]:
+                from_both_sides = [(alice, other), (other, alice)]
+                return await asyncio.gather(
+                    *(
+                        User(http, one.account).post("/rooms/direct", {"user_id": another.id})
+                        for one, another in from_both_sides
+                        for http in (service.http, replica.http)
+                    )
+                )
+
+            answers = await asyncio.gather(*map(open_together, others))
+
+        for responses in answers:
+            assert sorted(response.status_code for response in responses) == [200, 200, 200, 201]
+            assert len({response.json()["id"] for response in responses}) == 1
+        assert len(ok(await alice.get("/rooms"))["items"]) == len(others)
 
     async def test_can_not_be_joined_left_renamed_deleted_or_added_to(
         self, alice: User, bob: User, carol: User

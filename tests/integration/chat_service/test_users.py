@@ -9,7 +9,7 @@ from chat_service.services.change import RoomChange
 from chat_service.services.users import keep
 from common.database import Database
 from common.ids import now, uuid7
-from contracts.entries import MemberLeft
+from contracts.entries import DELETED_DISPLAY_NAME, DELETED_USERNAME, MemberLeft
 from contracts.internal_http import UserView
 from contracts.messages import RoomEntry, SessionRevoked, UserDeleted, UserProfileChanged, UserRegistered
 from tests.support.chat_service import SERVICE_TOKEN, ChatService, event_message, send
@@ -148,7 +148,7 @@ class TestDeletion:
 
         copy = await copy_of(service, bob.id)
         assert copy is not None
-        assert (copy.deleted, copy.username, copy.display_name) == (True, "", "")
+        assert (copy.deleted, copy.username, copy.display_name) == (True, DELETED_USERNAME, DELETED_DISPLAY_NAME)
 
     async def test_of_somebody_unknown_is_remembered(self, service: ChatService, alice: User, carol: User) -> None:
         await service.user_event(deleted(carol))

@@ -5,6 +5,8 @@ import pytest
 
 from contracts.messages import SessionRevoked, UserDeleted, UserProfileChanged, UserRegistered
 from tests.support.client import PASSWORD, User
+from tests.support.dump import everything_in
+from tests.support.eventually import eventually
 from tests.support.shapes import Json, invalid_request, ok, problem
 from tests.support.user_service import UserService
 
@@ -81,6 +83,21 @@ class TestADeletion:
         assert first.email_digest == second.email_digest
         order = [envelope.payload for envelope in service.published]
         assert order.index(first) < order.index(service.heard(UserDeleted)[0]) < order.index(second)
+
+    async def test_leaves_no_trace_of_the_address_or_the_names(self, service: UserService) -> None:
+        names = ("Unmistakable.Address@example.com", "unmistakable_name", "Unmistakable Person")
+        credentials = {"email": names[0], "username": names[1], "display_name": names[2], "password": PASSWORD}
+        user = await User.register(service.http, credentials)
+        ok(await user.patch("/users/me", {"display_name": "Unmistakable Too"}))
+        assert "unmistakable" in (await everything_in(service.database_url)).lower()
+
+        await user.delete("/users/me", {"password": PASSWORD})
+
+        async def gone() -> bool:
+            return "unmistakable" not in (await everything_in(service.database_url)).lower()
+
+        await eventually(gone)  # when the outbox has been relayed
+        assert names[0].lower() not in str(service.published).lower()
 
     async def test_needs_the_password(self, alice: User) -> None:
         problem(await alice.delete("/users/me", {"password": "wrong"}), 403, "wrong_password")

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable
+from uuid import uuid4
 
 import httpx
 import jwt
@@ -9,11 +10,19 @@ from contracts.messages import SessionRevoked
 from tests.support import tokens
 from tests.support.client import PASSWORD, User, login, new_credentials
 from tests.support.shapes import Json, invalid_request, ok, problem
-from tests.support.user_service import SIGNING_KEY, UserService
+from tests.support.user_service import SERVICE_TOKEN, SIGNING_KEY, UserService
 
 
 async def refresh(http: httpx.AsyncClient, refresh_token: str) -> httpx.Response:
     return await http.post("/api/v1/auth/refresh", json={"refresh_token": refresh_token})
+
+
+async def active(service: UserService, *session_ids: str) -> list[str]:
+    headers = {"Authorization": f"Bearer {SERVICE_TOKEN}"}
+    body = {"session_ids": list(session_ids)}
+    answer = ok(await service.http.post("/internal/v1/sessions/active", json=body, headers=headers))
+    found: list[str] = answer["active"]
+    return found
 
 
 async def show_own_user(http: httpx.AsyncClient, access_token: str) -> httpx.Response:
@@ -160,6 +169,45 @@ class TestARefreshToken:
     @pytest.mark.parametrize("body", [{}, {"refresh_token": None}, {"refresh_token": "x", "more": 1}, []])
     async def test_must_come_in_the_documented_form(self, http: httpx.AsyncClient, body: Json) -> None:
         invalid_request(await http.post("/api/v1/auth/refresh", json=body))
+
+
+class TestActiveSessions:
+    async def test_are_told_from_those_that_have_ended(self, service: UserService, alice: User) -> None:
+        others = [await alice.another_session() for _ in range(2)]
+        ids = [tokens.claims_of(one.account.access_token)["sid"] for one in (alice, *others)]
+        await others[0].logout()
+
+        assert sorted(await active(service, ids[2], ids[1], ids[0], str(uuid4()))) == sorted([ids[0], ids[2]])
+
+    async def test_stay_active_through_a_refresh_and_end_with_the_account(
+        self, service: UserService, alice: User
+    ) -> None:
+        session_id = tokens.claims_of(alice.account.access_token)["sid"]
+        ok(await refresh(service.http, alice.account.refresh_token))
+        assert await active(service, session_id) == [session_id]
+
+        await alice.delete("/users/me", {"password": PASSWORD})
+
+        assert await active(service, session_id) == []
+
+    async def test_are_told_to_services_alone(self, service: UserService, alice: User) -> None:
+        body = {"session_ids": [str(uuid4())]}
+        headers = {"Authorization": f"Bearer {alice.account.access_token}"}
+
+        problem(await service.http.post("/internal/v1/sessions/active", json=body), 401, "invalid_token")
+        problem(
+            await service.http.post("/internal/v1/sessions/active", json=body, headers=headers), 401, "invalid_token"
+        )
+
+    @pytest.mark.parametrize("session_ids", [[], ["nonsense"], [str(uuid4())] * 1001])
+    async def test_are_asked_about_up_to_a_thousand_at_once(self, service: UserService, session_ids: list[str]) -> None:
+        headers = {"Authorization": f"Bearer {SERVICE_TOKEN}"}
+
+        response = await service.http.post(
+            "/internal/v1/sessions/active", json={"session_ids": session_ids}, headers=headers
+        )
+
+        invalid_request(response)
 
 
 class TestLogout:
