@@ -7,7 +7,19 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, MetaData, String, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, foreign, mapped_column, relationship
 
 from common.database import UtcDateTime
@@ -184,6 +196,19 @@ class Reaction(Base):
     emoji: Mapped[str] = mapped_column(primary_key=True)
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
     seq: Mapped[int] = mapped_column(BigInteger)
+
+
+message_words = Table(
+    "message_words",
+    MetaData(),
+    Column("message_id", Uuid()),
+    Column("room_id", Uuid()),
+    Column("words", Text()),
+)
+"""The words of each message, in order, spaces between: by them it is found. (See `search_index`.)
+
+Not one of Base's tables: on SQLite it is an index itself, a virtual table that no model describes.
+"""
 
 
 class Outbox(OutboxMixin, Base):

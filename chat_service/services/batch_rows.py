@@ -15,6 +15,7 @@ from chat_service.services.batch import Batch, BatchMember, BatchMessage, Reacti
 from chat_service.services.log import erase, lock_rooms, store
 from chat_service.services.outcomes import Command
 from chat_service.services.rows import rows
+from chat_service.services.search_index import index, take_out
 from common.database import UtcDateTime
 from contracts.entries import EntryData, MessageEdited, MessagePosted
 from contracts.messages import DeleteMessage, EditMessage, MarkRead, ReactToMessage, RoomEntry, SendMessage
@@ -44,6 +45,7 @@ async def write_batch(session: AsyncSession, batch: Batch) -> None:
     await _write_edited(session, batch.edited.values())
     await _write_deleted(session, batch.deleted.values())
     await _write_reactions(session, {key: seq for key, seq in batch.reactions.items() if key[0] not in batch.deleted})
+    await _write_words(session, batch)
     await _write_reading(session, batch.members)
 
 
@@ -146,6 +148,16 @@ async def _write_reactions(session: AsyncSession, reactions: Mapping[ReactionKey
         Reaction.user_id == bindparam("user_id", type_=Uuid()),
     )
     await _execute(session, remove, [keys[key] for key, seq in reactions.items() if seq is None])
+
+
+async def _write_words(session: AsyncSession, batch: Batch) -> None:
+    """A message is found by what it says at last."""
+    await take_out(session, [*batch.edited, *batch.deleted])
+    said = {message.id: message for message in (*batch.posted, *batch.edited.values())}
+    texts = [
+        (id, message.room_id, message.text) for id, message in said.items() if message.text and not message.deleted
+    ]
+    await index(session, texts)
 
 
 async def _write_reading(session: AsyncSession, members: Mapping[tuple[UUID, UUID], BatchMember]) -> None:

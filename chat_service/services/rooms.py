@@ -15,6 +15,7 @@ from chat_service.services.access import room_view, see_room, with_membership
 from chat_service.services.change import RoomChange
 from chat_service.services.conflicts import again_on_conflict
 from chat_service.services.log import erase_texts
+from chat_service.services.search_index import take_out_room
 from chat_service.services.users import AccountGone, UnknownUser, Users, keep, keep_actor
 from common.database import Database
 from common.ids import now, uuid7
@@ -122,6 +123,7 @@ class Rooms:
             await erase_texts(session, room_id)
             for table in (Message, Member, Ban, Mute):
                 await session.execute(delete(table).where(table.room_id == room_id))
+            await take_out_room(session, room_id)
             room = change.room
             await change.append(RoomUpdated(name=room.name, topic=room.topic, deleted=True))
             room.member_count = room.message_count = 0

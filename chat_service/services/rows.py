@@ -1,4 +1,4 @@
-"""Asking one question about many things at once."""
+"""Many things in one statement."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from sqlalchemy.types import TypeEngine
 
 
 def rows(session: AsyncSession, columns: Mapping[str, TypeEngine[Any]], data: Sequence[tuple[Any, ...]]) -> FromClause:
-    """A table of what is asked about, to be joined: UUIDs and integers.
+    """A table of what is asked about, to be joined, or of what is added: UUIDs, integers and texts.
 
     It takes one parameter (PostgreSQL: one for each column), not one for each value. However many rows there are, the
     statement is thus the same, and is compiled and planned once.
