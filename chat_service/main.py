@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from chat_service.config import Settings
 from chat_service.models import Outbox
-from chat_service.routers import internal, members, messages, moderation, rooms
+from chat_service.routers import internal, members, messages, moderation, rooms, search
 from chat_service.routers.dependencies import Services
 from chat_service.services.commands import CommandHandler
 from chat_service.services.logs import Logs
@@ -17,6 +17,7 @@ from chat_service.services.members import Members
 from chat_service.services.messages import Messages
 from chat_service.services.moderation import Moderation
 from chat_service.services.rooms import Rooms
+from chat_service.services.search import Search
 from chat_service.services.user_events import UserEventHandler
 from chat_service.services.users import Users
 from common.app import new_app
@@ -62,7 +63,14 @@ def create_app(settings: Settings, bus: Bus, user_service: httpx.AsyncClient) ->
     app = new_app(
         NAME,
         lifespan=lifespan,
-        routers=[rooms.router, members.router, moderation.router, messages.router, internal.router],
+        routers=[
+            rooms.router,
+            members.router,
+            moderation.router,
+            messages.router,
+            search.router,
+            internal.router,
+        ],
         checks={"database": database.missing, "broker": broker_missing, "signing_keys": verifier.missing},
     )
     install_database_error_handler(app)
@@ -74,5 +82,6 @@ def create_app(settings: Settings, bus: Bus, user_service: httpx.AsyncClient) ->
         moderation=Moderation(database, users, committed=relay.nudge),
         messages=Messages(database, committed=relay.nudge),
         logs=Logs(database),
+        search=Search(database),
     )
     return app

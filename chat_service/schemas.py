@@ -173,6 +173,13 @@ class MessagePage(Response):
     next: Seq | None
 
 
+class SearchPage(Response):
+    """Best first. `next` is the `cursor` of the page after this one, null on the last."""
+
+    items: list[RoomMessage]
+    next: str | None
+
+
 class RoomEvent(Response):
     """One entry of a room's log. `data` is by `kind`: see AsyncAPI. Pass over kinds that you do not know."""
 

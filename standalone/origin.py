@@ -36,7 +36,7 @@ def new_origin(
     origin.router.routes.extend(
         [
             ServiceRoute(user_service, "/api/v1/users", "/api/v1/auth", "/.well-known/jwks.json"),
-            ServiceRoute(chat_service, "/api/v1/rooms"),
+            ServiceRoute(chat_service, "/api/v1/rooms", "/api/v1/search"),
             ServiceRoute(gateway_ws, "/ws"),
         ]
     )

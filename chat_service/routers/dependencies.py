@@ -13,6 +13,7 @@ from chat_service.services.members import Members
 from chat_service.services.messages import Messages
 from chat_service.services.moderation import Moderation
 from chat_service.services.rooms import Rooms
+from chat_service.services.search import Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Services:
     moderation: Moderation
     messages: Messages
     logs: Logs
+    search: Search
 
 
 def _services(request: Request) -> Services:

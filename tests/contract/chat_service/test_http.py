@@ -72,6 +72,7 @@ def test_every_documented_answer_can_be_had_and_no_other(api: Api[ChatService], 
     about_banned, of_banned, of_muted = {"user_id": banned.id}, banned.account.access_token, muted.account.access_token
     silence = {"until": "2100-01-01T00:00:00Z"}
     key, said, admin = {"Idempotency-Key": "once"}, {"text": "hello"}, {"role": "admin"}
+    sought = {"q": "hello"}
     accepted = [
         Ask("create_room", of_owner, body={"kind": "public", "name": "Tea"}),
         Ask("open_direct_room", of_owner, body=about_stranger),
@@ -95,6 +96,7 @@ def test_every_documented_answer_can_be_had_and_no_other(api: Api[ChatService], 
         Ask("post_message", of_owner, in_private, key, said),
         Ask("list_messages", of_owner, in_private),
         Ask("list_events", of_owner, in_private),
+        Ask("search_messages", of_owner, query=sought),
         Ask("list_room_ids", SERVICE_TOKEN, about_owner),
         Ask("catch_up", SERVICE_TOKEN, about_owner, body={"resume": {private["id"]: 0}}),
         Ask("list_entries", SERVICE_TOKEN, body={"after": {private["id"]: 0}}),
@@ -152,6 +154,8 @@ def test_every_documented_answer_can_be_had_and_no_other(api: Api[ChatService], 
         ("list_messages", 404, "not_found"): Ask("list_messages", of_owner, in_gone),
         ("list_events", 403, "not_a_member"): Ask("list_events", of_stranger, in_private),
         ("list_events", 404, "not_found"): Ask("list_events", of_owner, in_gone),
+        ("search_messages", 403, "not_a_member"): Ask("search_messages", of_stranger, query=in_private | sought),
+        ("search_messages", 404, "not_found"): Ask("search_messages", of_owner, query=in_gone | sought),
     }
 
     assert answers(api, unavailable, accepted, refused) == documented("chat_service")

@@ -3,12 +3,16 @@ from uuid import UUID, uuid4
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from chat_service.ranking import MAX_SCORE
+from chat_service.routers import search
 from chat_service.routers.dependencies import Cursor, encode_cursor
 from chat_service.schemas import RoomUpdate
 from chat_service.services.messages import command_id
 from chat_service.services.rooms import canonical
+from chat_service.services.search import Rank
 
 CURSOR: TypeAdapter[UUID | None] = TypeAdapter(Cursor)
+SEARCH_CURSOR: TypeAdapter[str] = TypeAdapter(search.SearchCursor)
 
 
 def test_a_cursor_leads_back_to_where_it_was_made() -> None:
@@ -22,6 +26,21 @@ def test_a_cursor_leads_back_to_where_it_was_made() -> None:
 def test_a_cursor_that_was_not_given_out_is_refused(cursor: str) -> None:
     with pytest.raises(ValidationError):
         CURSOR.validate_python(cursor)
+
+
+@pytest.mark.parametrize("score", [0, 1, MAX_SCORE])
+def test_a_cursor_of_a_search_leads_back_to_where_it_was_made(score: int) -> None:
+    last = Rank(score, uuid4())
+
+    assert search.decode_cursor(SEARCH_CURSOR.validate_python(search.encode_cursor(last))) == last
+    assert search.encode_cursor(None) is None
+    assert search.decode_cursor(None) is None
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "=" * 24, "a" * 23, "a" * 25, "a" * 28, "é" * 24, "+" * 24, "\x00" * 24])
+def test_a_cursor_that_no_search_gave_out_is_refused(cursor: str) -> None:
+    with pytest.raises(ValidationError):
+        SEARCH_CURSOR.validate_python(cursor)
 
 
 def test_an_idempotency_key_that_is_a_uuid_is_the_command_id() -> None:
