@@ -16,6 +16,7 @@ MAX_FRAME_BYTES = 64 * 1024
 MAX_TEXT_CHARACTERS = 8_000
 MAX_EMOJI_CHARACTERS = 64
 MAX_RESUME_ROOMS = 1_000
+MAX_WATCHED_USERS = 1_000
 SUBPROTOCOL = "parley.v1"
 
 
@@ -125,6 +126,14 @@ class Typing(ClientFrame):
     on: bool
 
 
+class Watch(ClientFrame):
+    """Whose presence to be told of: once soon, then whenever it changes. Replaces the former set, and an empty one ends
+    it; who was watched before is not told of again."""
+
+    type: Literal["watch"]
+    user_ids: list[UUID] = Field(max_length=MAX_WATCHED_USERS)
+
+
 class Refresh(ClientFrame):
     """A new access token for the same user."""
 
@@ -132,7 +141,7 @@ class Refresh(ClientFrame):
     token: str
 
 
-AnyClientFrame = Hello | Send | Edit | Delete | React | Read | Typing | Refresh
+AnyClientFrame = Hello | Send | Edit | Delete | React | Read | Typing | Watch | Refresh
 CLIENT_FRAME: TypeAdapter[AnyClientFrame] = TypeAdapter(Annotated[AnyClientFrame, Field(discriminator="type")])
 
 
@@ -155,6 +164,7 @@ class Limits(Contract):
     frame_bytes: int = MAX_FRAME_BYTES
     text_characters: int = MAX_TEXT_CHARACTERS
     resume_rooms: int = MAX_RESUME_ROOMS
+    watched_users: int = MAX_WATCHED_USERS
     frames_per_second: float
     frames_burst: int
 
@@ -252,6 +262,16 @@ class TypingChanged(ServerFrame):
     on: bool
 
 
+class Presence(ServerFrame):
+    """Passing news: a watched user is online while any connection of theirs lives. `last_seen` is when the last one
+    ended, as far as the gateways remember; None while one lives."""
+
+    type: Literal["presence"] = "presence"
+    user_id: UUID
+    online: bool
+    last_seen: Timestamp | None
+
+
 class TokenExpiring(ServerFrame):
     """Send `refresh` within `expires_in` seconds."""
 
@@ -259,7 +279,7 @@ class TokenExpiring(ServerFrame):
     expires_in: int
 
 
-CLIENT_FRAMES: tuple[type[ClientFrame], ...] = (Hello, Send, Edit, Delete, React, Read, Typing, Refresh)
+CLIENT_FRAMES: tuple[type[ClientFrame], ...] = (Hello, Send, Edit, Delete, React, Read, Typing, Watch, Refresh)
 SERVER_FRAMES: tuple[type[ServerFrame], ...] = (
     Welcome,
     Ack,
@@ -270,5 +290,6 @@ SERVER_FRAMES: tuple[type[ServerFrame], ...] = (
     RoomRemoved,
     ReadMoved,
     TypingChanged,
+    Presence,
     TokenExpiring,
 )

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 from contracts.fields import Contract, EmailDigest, Seq, Timestamp
-from contracts.routing import COMMANDS, EVENTS, MEMBERS, REPLIES, ROOMS, Key, Service
+from contracts.routing import COMMANDS, EVENTS, MEMBERS, PRESENCE, REPLIES, ROOMS, Key, Service
 
 
 class Payload(Contract):
@@ -290,6 +290,44 @@ class RoomTyping(RoomNews):
     on: bool
 
 
+# --- presence: between gateways ------------------------------------------------------------------------------------
+
+
+class PresenceNews(Payload):
+    """Not durable: it is said again every ten seconds for as long as it is true."""
+
+    producer: ClassVar[Service] = Service.GATEWAY_WS
+    consumers: ClassVar[tuple[Service, ...]] = (Service.GATEWAY_WS,)
+    durable: ClassVar[bool] = False
+
+
+class PresenceQuery(PresenceNews):
+    """Asks every gateway, the asking one among them, to report these users, now and whenever they come or go.
+
+    It holds for thirty seconds; who is still interested asks again before that.
+    """
+
+    type: ClassVar[str] = "presence.query.v1"
+    exchange: ClassVar[str] = PRESENCE
+    key: ClassVar[Key] = Key.EVERYBODY
+
+    gateway_id: str
+    user_ids: list[UUID]
+
+
+class PresenceReport(PresenceNews):
+    """To a gateway that has asked: which users are connected to `gateway_id`, and when the last connection there of
+    others ended. Of whom it says nothing it knows nothing."""
+
+    type: ClassVar[str] = "presence.report.v1"
+    exchange: ClassVar[str] = REPLIES
+    key: ClassVar[Key] = Key.GATEWAY
+
+    gateway_id: str
+    online: list[UUID]
+    offline: dict[UUID, Timestamp]
+
+
 PAYLOADS: tuple[type[Payload], ...] = (
     UserRegistered,
     UserProfileChanged,
@@ -307,4 +345,6 @@ PAYLOADS: tuple[type[Payload], ...] = (
     MemberAdded,
     RoomRead,
     RoomTyping,
+    PresenceQuery,
+    PresenceReport,
 )

@@ -18,9 +18,12 @@ MEMBERS = "chat.members"
 """New memberships, to every gateway."""
 
 REPLIES = "chat.replies"
-"""Answers to commands that made no new entry."""
+"""Answers to the gateway that asked: to commands that made no new entry, and to questions of presence."""
 
-EXCHANGES = (EVENTS, COMMANDS, ROOMS, MEMBERS, REPLIES)
+PRESENCE = "chat.presence"
+"""Questions of who is online, to every gateway."""
+
+EXCHANGES = (EVENTS, COMMANDS, ROOMS, MEMBERS, REPLIES, PRESENCE)
 
 EVERYBODY = "all"
 

@@ -9,10 +9,12 @@ from common.config import Settings as CommonSettings
 class Settings(CommonSettings):
     """What the application needs, however it is composed. Times are in seconds.
 
-    `max_unsent_bytes` bounds what waits for one connection; passing news is dropped from half of that on.
-    `max_stall` is how long a connection's socket may take nothing at all. `broker_patience` is how long
+    `max_unsent_bytes` bounds what waits for one connection; passing news is dropped from half of that on, presence from
+    a quarter. `max_stall` is how long a connection's socket may take nothing at all. `broker_patience` is how long
     commands wait for a broker that is away, `command_timeout` how long for their answer, and `chat_patience` how long
     chat_service is asked again that does not answer. `replay_limit` bounds the entries replayed per room on a resume.
+    Every `presence_interval` gateways ask one another who is online: a killed one's users go offline after two and a
+    half of it and `presence_linger`, for which any user who has gone still counts as online.
     """
 
     port: int = 8003
@@ -30,6 +32,8 @@ class Settings(CommonSettings):
     replay_limit: int = Field(default=200, ge=1, le=1000)
     hole_patience: float = 0.05
     sweep_interval: float = 10.0
+    presence_interval: float = Field(default=10.0, gt=0)
+    presence_linger: float = Field(default=2.0, ge=0)
 
 
 class ProcessSettings(Settings):

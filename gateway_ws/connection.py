@@ -46,7 +46,8 @@ class Flusher:
 class Connection:
     """Frames go out in the order in which they are handed in; only `room_for_more` waits.
 
-    What is unsent is bounded: from half of `max_unsent_bytes` on passing news is dropped; a connection that is beyond
+    What is unsent is bounded: from a quarter of `max_unsent_bytes` on presence waits for better times, from half of it
+    on all passing news is dropped; a connection that is beyond
     it and has taken nothing for a second, or is far beyond it, is closed with 4008. So is one that has taken nothing
     for `max_stall` seconds.
     """
@@ -99,6 +100,10 @@ class Connection:
             NEWS_DROPPED.inc()
             return
         self.deliver(frame)
+
+    @property
+    def has_room_for_presence(self) -> bool:
+        return self._unsent_bytes <= self._max_unsent_bytes // 4
 
     async def room_for_more(self) -> None:
         """Wait until the socket takes more, or the connection is closed. For what can be paced."""

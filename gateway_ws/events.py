@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from typing import get_args
 from uuid import UUID
 
 import structlog
@@ -14,6 +15,8 @@ from contracts.messages import (
     CommandAccepted,
     CommandRefused,
     MemberAdded,
+    PresenceQuery,
+    PresenceReport,
     RoomEntry,
     RoomRead,
     RoomTyping,
@@ -24,6 +27,7 @@ from gateway_ws.entrance import Entrance
 from gateway_ws.framing import event_frame
 from gateway_ws.hub import Hub, Prepared
 from gateway_ws.pending import PendingCommands
+from gateway_ws.presence import Presence
 from gateway_ws.protocol import text_frame
 from gateway_ws.repair import Repair
 from gateway_ws.sessions import Sessions
@@ -34,11 +38,19 @@ _SLICE = 16
 
 NOT_UNDERSTOOD = Counter("parley_gateway_not_understood", "Events on the bus that were passed over as unreadable")
 
-Heard = RoomEntry | RoomRead | RoomTyping | MemberAdded | CommandAccepted | CommandRefused | SessionRevoked
-
-_READER: Reader[Heard] = Reader(
-    RoomEntry, RoomRead, RoomTyping, MemberAdded, CommandAccepted, CommandRefused, SessionRevoked
+Heard = (
+    RoomEntry
+    | RoomRead
+    | RoomTyping
+    | MemberAdded
+    | CommandAccepted
+    | CommandRefused
+    | SessionRevoked
+    | PresenceQuery
+    | PresenceReport
 )
+
+_READER: Reader[Heard] = Reader(*get_args(Heard))
 
 log = structlog.get_logger(__name__)
 
@@ -47,13 +59,20 @@ class Events:
     """Handles the batches of this gateway's queue. Nothing in here waits for a connection."""
 
     def __init__(
-        self, hub: Hub, sessions: Sessions, pending: PendingCommands, entrance: Entrance, repair: Repair
+        self,
+        hub: Hub,
+        sessions: Sessions,
+        pending: PendingCommands,
+        entrance: Entrance,
+        repair: Repair,
+        presence: Presence,
     ) -> None:
         self._hub = hub
         self._sessions = sessions
         self._pending = pending
         self._entrance = entrance
         self._repair = repair
+        self._presence = presence
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, deliveries: Sequence[Delivery]) -> None:
@@ -106,6 +125,10 @@ class Events:
                 self._pending.refused(payload)
             case SessionRevoked(user_id=user_id, session_id=session_id):
                 self._sessions.revoke(user_id, session_id)
+            case PresenceQuery():
+                self._presence.asked(payload)
+            case PresenceReport():
+                self._presence.heard(payload)
 
     def _connections(self, room_id: UUID) -> tuple[Connection, ...]:
         return tuple(listener for listener in self._hub.listeners(room_id) if isinstance(listener, Connection))

@@ -1,17 +1,14 @@
 """One function per client frame."""
 
 import json
-from contextlib import suppress
 from uuid import UUID
 
 import structlog
 from pydantic import ValidationError
 
-from common.ids import now, uuid7
 from common.text import MAX_MESSAGE_CHARACTERS, is_emoji, no_nul
 from common.tokens import Claims, InvalidToken, KeysUnavailable, TokenVerifier
-from common.tracing import current_traceparent, traced
-from contracts.envelope import Envelope, encode
+from common.tracing import traced
 from contracts.frames import (
     CLIENT_FRAME,
     AnyClientFrame,
@@ -25,20 +22,24 @@ from contracts.frames import (
     Refresh,
     Send,
     Typing,
+    Watch,
 )
 from contracts.messages import DeleteMessage, EditMessage, MarkRead, ReactToMessage, RoomTyping, SendMessage
-from contracts.routing import ROOMS, shard
 from gateway_ws.chat_client import ChatUnavailable
 from gateway_ws.commands import AnsweredCommand, CommandPublisher
 from gateway_ws.connection import Connection
 from gateway_ws.entrance import Entrance
 from gateway_ws.hub import Hub
+from gateway_ws.news import NewsPublisher
 from gateway_ws.pending import RETRY_AFTER_S, PendingCommands
+from gateway_ws.presence import Presence
 from gateway_ws.session_check import SessionCheck
 from gateway_ws.sessions import Sessions
-from messaging.bus import Bus, Message, PublishError
 
 log = structlog.get_logger(__name__)
+
+_WATCHED_USERS_PER_FRAME = 100
+"""To watch so many counts as one frame more, since every gateway is asked for each of them."""
 
 
 class BadFrame(Exception):
@@ -72,7 +73,6 @@ class Handlers:
         self,
         *,
         gateway_id: str,
-        bus: Bus,
         hub: Hub,
         sessions: Sessions,
         session_check: SessionCheck,
@@ -80,9 +80,10 @@ class Handlers:
         entrance: Entrance,
         pending: PendingCommands,
         publisher: CommandPublisher,
+        news: NewsPublisher,
+        presence: Presence,
     ) -> None:
         self._gateway_id = gateway_id
-        self._bus = bus
         self._hub = hub
         self._sessions = sessions
         self._session_check = session_check
@@ -90,6 +91,8 @@ class Handlers:
         self._entrance = entrance
         self._pending = pending
         self._publisher = publisher
+        self._news = news
+        self._presence = presence
 
     async def hello(self, connection: Connection, frame: Hello) -> bool:
         """The first frame. Says whether the connection is in; if not, it has been closed with the reason."""
@@ -125,7 +128,9 @@ class Handlers:
                 case Read():
                     self._read(connection, frame)
                 case Typing():
-                    await self._typing(connection, frame)
+                    self._typing(connection, frame)
+                case Watch():
+                    self._watch(connection, frame)
                 case Refresh():
                     await self._refresh(connection, frame)
                 case Hello():
@@ -197,17 +202,13 @@ class Handlers:
         if self._is_member(connection, frame.room_id):
             self._publisher.submit(MarkRead(user_id=connection.user_id, room_id=frame.room_id, seq=frame.seq))
 
-    async def _typing(self, connection: Connection, frame: Typing) -> None:
-        if not self._is_member(connection, frame.room_id):
-            return
-        news = RoomTyping(room_id=frame.room_id, user_id=connection.user_id, on=frame.on)
-        envelope = Envelope(news, uuid7(), now(), current_traceparent())
-        body, content_type = encode([envelope])
-        key = shard(frame.room_id)
-        with suppress(PublishError):  # passing news
-            await self._bus.publish(
-                [Message(ROOMS, key, body, news.type, str(envelope.id), content_type, durable=news.durable)]
-            )
+    def _typing(self, connection: Connection, frame: Typing) -> None:
+        if self._is_member(connection, frame.room_id):
+            self._news.submit(RoomTyping(room_id=frame.room_id, user_id=connection.user_id, on=frame.on))
+
+    def _watch(self, connection: Connection, frame: Watch) -> None:
+        connection.bucket.charge(len(frame.user_ids) / _WATCHED_USERS_PER_FRAME)
+        self._presence.watch(connection, frame.user_ids)
 
     async def _refresh(self, connection: Connection, frame: Refresh) -> None:
         try:

@@ -13,7 +13,7 @@ from common.ids import uuid7
 from common.tokens import TokenVerifier, fetch_keys_over_http
 from contracts.frames import Limits
 from contracts.messages import MarkRead, SessionRevoked
-from contracts.routing import EVENTS, EVERYBODY, MEMBERS, REPLIES
+from contracts.routing import EVENTS, EVERYBODY, MEMBERS, PRESENCE, REPLIES
 from gateway_ws.chat_client import ChatClient, ChatUnavailable
 from gateway_ws.commands import Command, CommandPublisher
 from gateway_ws.config import Settings
@@ -22,7 +22,9 @@ from gateway_ws.entrance import Entrance
 from gateway_ws.events import Events
 from gateway_ws.handlers import Handlers
 from gateway_ws.hub import Hub
+from gateway_ws.news import NewsPublisher
 from gateway_ws.pending import PendingCommands
+from gateway_ws.presence import Presence
 from gateway_ws.repair import Repair
 from gateway_ws.router import Gateway, router
 from gateway_ws.session_check import SessionCheck
@@ -72,6 +74,7 @@ def create_app(
         NAME,
         [
             Binding(MEMBERS, EVERYBODY),
+            Binding(PRESENCE, EVERYBODY),
             Binding(REPLIES, gateway_id),
             Binding(EVENTS, SessionRevoked.type),
         ],
@@ -81,8 +84,10 @@ def create_app(
     shards = Shards(queue)
     repair = Repair(hub, chat, lambda entry: events.take_entry(entry), settings.hole_patience)
     entrance = Entrance(hub, shards, chat, pending, repair, limits, settings.replay_limit)
-    events = Events(hub, sessions, pending, entrance, repair)
+    presence = Presence(gateway_id, bus, settings.presence_interval, settings.presence_linger)
+    events = Events(hub, sessions, pending, entrance, repair, presence)
     publisher = CommandPublisher(bus, not_published, settings.broker_patience)
+    news = NewsPublisher(bus)
 
     async def sweep_each_second() -> None:
         while True:
@@ -98,7 +103,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        works = (repair.run, session_check.run, sweep_each_second, sweep_now_and_then)
+        works = (repair.run, presence.run, session_check.run, sweep_each_second, sweep_now_and_then)
         tasks = [asyncio.create_task(work()) for work in works]
         try:
             yield
@@ -108,6 +113,7 @@ def create_app(
                 with suppress(asyncio.CancelledError):
                     await task
             await publisher.close()
+            await news.close()
             await events.close()
             await chat_service.aclose()
             await user_service.aclose()
@@ -127,9 +133,9 @@ def create_app(
         hub=hub,
         sessions=sessions,
         pending=pending,
+        presence=presence,
         handlers=Handlers(
             gateway_id=gateway_id,
-            bus=bus,
             hub=hub,
             sessions=sessions,
             session_check=session_check,
@@ -137,6 +143,8 @@ def create_app(
             entrance=entrance,
             pending=pending,
             publisher=publisher,
+            news=news,
+            presence=presence,
         ),
     )
     return app

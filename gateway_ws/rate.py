@@ -16,6 +16,10 @@ class TokenBucket:
     def full(cls, per_second: float, burst: int, now: float) -> "TokenBucket":
         return cls(per_second, burst, burst, now)
 
+    def charge(self, frames: float) -> None:
+        """What was taken as one has cost so many more, which those after it wait for."""
+        self.level -= frames
+
     def take(self, now: float) -> float:
         """0 if one more is all right, else the seconds after which it would be."""
         self.level = min(self.burst, self.level + (now - self.filled_at) * self.per_second)

@@ -14,6 +14,7 @@ from gateway_ws.connection import Connection, Flusher
 from gateway_ws.handlers import BadFrame, Handlers, parse
 from gateway_ws.hub import Hub
 from gateway_ws.pending import PendingCommands
+from gateway_ws.presence import Presence
 from gateway_ws.protocol import EXTENSION
 from gateway_ws.rate import TokenBucket
 from gateway_ws.sessions import Sessions
@@ -32,6 +33,7 @@ class Gateway:
     hub: Hub
     sessions: Sessions
     pending: PendingCommands
+    presence: Presence
     handlers: Handlers
 
 
@@ -55,7 +57,8 @@ async def serve(websocket: WebSocket) -> None:
     )
     try:
         if await _said_hello(websocket, connection, gateway):
-            await _converse(websocket, connection, gateway)
+            with gateway.presence.present(connection):
+                await _converse(websocket, connection, gateway)
     except Exception:
         log.exception("connection_failed")
         connection.close(CloseCode.INTERNAL_ERROR, "internal error")

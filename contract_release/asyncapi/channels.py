@@ -7,7 +7,7 @@ from contract_release.asyncapi.cloud_events import DEAD_LETTER, batch_of
 from contract_release.asyncapi.routes import KEYS, Queue, queues
 from contract_release.asyncapi.schemas import Json
 from contracts.messages import PAYLOADS, Payload
-from contracts.routing import COMMANDS, EVENTS, EXCHANGES, MEMBERS, REPLIES, ROOMS
+from contracts.routing import COMMANDS, EVENTS, EXCHANGES, MEMBERS, PRESENCE, REPLIES, ROOMS
 from messaging.dead_letters import dead_letter_queue
 
 SERVER = "rabbitmq"
@@ -18,7 +18,8 @@ _TITLES = {
     COMMANDS: "What users ask of rooms",
     ROOMS: "Room entries and passing news, to the gateways that listen to the room",
     MEMBERS: "New memberships, to every gateway",
-    REPLIES: "Answers to commands that made no new entry, to the gateway that asked",
+    REPLIES: "Answers to the gateway that asked: to commands that made no new entry, and of who is online",
+    PRESENCE: "Questions of who is online, to every gateway",
 }
 
 _DURABLE = """\

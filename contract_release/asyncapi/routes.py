@@ -16,7 +16,7 @@ KEYS = {
 }
 
 PARAMETERS: dict[str, Json] = {
-    "gateway_id": {"description": "`gateway_id` of the command that is answered."},
+    "gateway_id": {"description": "`gateway_id` of the command or question that is answered."},
     "instance": {"description": "New and random with each connection to the broker."},
     "partition": {
         "description": f"0 to {PARTITIONS - 1}: the CRC-32 of the 16 bytes of `room_id`, modulo {PARTITIONS}. It keeps "
