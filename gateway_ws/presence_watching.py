@@ -46,7 +46,7 @@ class _User:
     last_seen: datetime | None = None
     heard_at: datetime | None = None
     ask_at: float = 0.0
-    settles_at: float = 0.0
+    settles_at: float | None = None
     frame: bytes | None = None
 
 
@@ -104,7 +104,7 @@ class Watching:
         for user_id in user_ids:
             if (user := self._users.get(user_id)) is not None:
                 user.ask_at = ask_at
-                if user.online is None:
+                if user.online is None and user.settles_at is None:
                     self._settle_at(now + self._times.patience, user_id, user)
 
     def not_asked(self, user_ids: list[UUID]) -> None:

@@ -25,6 +25,7 @@ from contracts.messages import (
     MarkRead,
     MemberAdded,
     Payload,
+    PresenceQuery,
     RoomEntry,
     RoomRead,
     SendMessage,
@@ -157,6 +158,8 @@ async def use(services: Deployment, alice: User, bob: User, carol: User) -> None
     await at_alice.expect("typing", user_id=bob.id)
     await at_alice.command("read", room_id=room, seq=said["seq"])
     await at_bob.expect("read", user_id=alice.id)
+    await at_alice.command("watch", user_ids=[bob.id])
+    await at_alice.expect("presence", user_id=bob.id, online=True)
 
     burst = [str(uuid4()) for _ in range(BURST)]
     for duplicate in (False, True):
@@ -252,6 +255,7 @@ def test_its_producer_says_it_and_its_consumers_hear_it(recording: Recording, pa
 @of_each_type
 def test_it_goes_where_the_registry_says(recording: Recording, payload: type[Payload]) -> None:
     gateways = {event.data["command_id"]: event.data["gateway_id"] for event in recording.of(SendMessage)}
+    (asking,) = {event.data["gateway_id"] for event in recording.of(PresenceQuery)}
     for event in recording.of(payload):
         message, data = event.message, event.data
         match payload.key:
@@ -264,7 +268,7 @@ def test_it_goes_where_the_registry_says(recording: Recording, payload: type[Pay
             case Key.EVERYBODY:
                 key = EVERYBODY
             case Key.GATEWAY:
-                key = gateways[data["command_id"]]
+                key = gateways[data["command_id"]] if "command_id" in data else asking
 
         assert (message.exchange, message.key) == (payload.exchange, key)
         assert message.mandatory == payload.durable

@@ -310,15 +310,19 @@ class GatewayServer:
     """A running gateway, and what surrounds it."""
 
     def __init__(
-        self, settings: Settings, ping_interval: float | None, tap: tuple[Binding, Handler] | None = None
+        self,
+        settings: Settings,
+        ping_interval: float | None,
+        tap: tuple[Sequence[Binding], Handler] | None = None,
+        broker: InProcessBroker | None = None,
     ) -> None:
-        broker = InProcessBroker(TOPOLOGY)
-        self.bus = InProcessBus(TOPOLOGY, broker=broker)
-        self.chat_bus = InProcessBus(TOPOLOGY, broker=broker)
+        self.broker = broker or InProcessBroker(TOPOLOGY)
+        self.bus = InProcessBus(TOPOLOGY, broker=self.broker)
+        self.chat_bus = InProcessBus(TOPOLOGY, broker=self.broker)
         self.chat = ChatStandIn(self.chat_bus)
         if tap is not None:
-            binding, handler = tap
-            self.chat_bus.listen("tap", [binding], handler, on_reset=_nothing)
+            bindings, handler = tap
+            self.chat_bus.listen("tap", bindings, handler, on_reset=_nothing)
         self.issuer = TokenIssuer()
         self.keys_available = True
         self.ended_sessions: set[UUID] = set()
@@ -432,11 +436,15 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def running_gateway(
-    ping_interval: float | None = None, tap: tuple[Binding, Handler] | None = None, **settings: Any
+    ping_interval: float | None = None,
+    tap: tuple[Sequence[Binding], Handler] | None = None,
+    broker: InProcessBroker | None = None,
+    **settings: Any,
 ) -> AsyncIterator[GatewayServer]:
-    """`settings` replace those of the gateway. `tap` hears what the bus carries under a binding."""
+    """`settings` replace those of the gateway. `tap` hears what the bus carries under some bindings. Gateways are
+    beside one another if they have one `broker`."""
     secret = SecretStr(secrets.token_urlsafe())
-    gateway = GatewayServer(Settings(port=0, service_token=secret, **settings), ping_interval, tap)
+    gateway = GatewayServer(Settings(port=0, service_token=secret, **settings), ping_interval, tap, broker)
     await gateway.bus.start()
     await gateway.chat_bus.start()
     serving = asyncio.create_task(gateway.server.serve())

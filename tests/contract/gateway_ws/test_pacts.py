@@ -17,6 +17,8 @@ from contracts.messages import (
     CommandRefused,
     MarkRead,
     MemberAdded,
+    PresenceQuery,
+    PresenceReport,
     Refusal,
     RoomEntry,
     RoomRead,
@@ -24,16 +26,18 @@ from contracts.messages import (
     SendMessage,
     SessionRevoked,
 )
-from contracts.routing import REPLIES, ROOMS, Service, shard
+from contracts.routing import EVERYBODY, PRESENCE, REPLIES, ROOMS, Service, shard
 from gateway_ws.chat_client import ChatClient
 from gateway_ws.user_client import UserClient
 from messaging.bus import Binding, Delivery
 from tests.support.bus import Recorder
 from tests.support.client import Socket
 from tests.support.gateway_ws import GatewayServer, Room, running_gateway
-from tests.support.pacts import Uses, again, id_of, some_number, some_text, some_time, uuid, verify
+from tests.support.pacts import TIME, Uses, again, id_of, some_number, some_text, some_time, uuid, verify
 
 USER, ROOM, OTHER_USER, POSTED, ROOM_TO_LEAVE, ROOM_TO_DELETE = (UUID(id_of(number)) for number in range(1, 7))
+USER_WHO_WENT = UUID(id_of(7))
+OTHER_GATEWAY = "gateway-1"
 COMMAND, SESSION, ENDED_SESSION = UUID(id_of(0x11)), UUID(id_of(0x31)), UUID(id_of(0x32))
 
 
@@ -122,21 +126,36 @@ async def test_uses_these_messages_and_answers_of_user_service(gateway: GatewayS
     uses.hold()
 
 
-async def test_uses_these_messages_of_other_gateways(gateway: GatewayServer) -> None:
+async def test_uses_these_messages_of_other_gateways() -> None:
     uses = Uses(Service.GATEWAY_WS, Service.GATEWAY_WS)
     uses.message("somebody types", RoomTyping, {"room_id": uuid(2), "user_id": uuid(3), "on": True})
-    add_room(gateway, ROOM)
-    socket = await gateway.connect(USER)
+    of_other = {"gateway_id": some_text(OTHER_GATEWAY)}
+    uses.message("a gateway asks who is online", PresenceQuery, {**of_other, "user_ids": [uuid(1)]})
+    told = {"online": [uuid(3)], "offline": {str(USER_WHO_WENT): some_time()}}
+    uses.message("a gateway reports who is online", PresenceReport, {**of_other, **told})
+    typing, query, report = uses.deliveries()
+    answers = Recorder()
+    async with running_gateway(tap=([Binding(REPLIES, OTHER_GATEWAY)], answers)) as gateway:
+        add_room(gateway, ROOM)
+        socket = await gateway.connect(USER)
 
-    await gateway.chat_bus.publish([replace(again(one), key=shard(ROOM)) for one in uses.deliveries()])
+        await gateway.chat_bus.publish([again(typing, shard(ROOM))])
+        assert (await socket.expect("typing"))["user_id"] == str(OTHER_USER)
 
-    assert (await socket.expect("typing"))["user_id"] == str(OTHER_USER)
+        await gateway.chat_bus.publish([again(query)])
+        await answers.until_it_has(1)
+
+        await socket.command("watch", user_ids=[str(OTHER_USER), str(USER_WHO_WENT)])
+        await gateway.chat_bus.publish([again(report, await own_id(gateway, socket))])
+        await socket.expect("presence", user_id=str(OTHER_USER), online=True)
+        assert (await socket.expect("presence", user_id=str(USER_WHO_WENT)))["last_seen"] == TIME
     uses.hold()
 
 
 async def test_is_as_others_use_it() -> None:
     news, commands = Recorder(), Recorder()
-    async with running_gateway(tap=(Binding(ROOMS, shard(ROOM)), news)) as gateway:
+    heard = [Binding(ROOMS, shard(ROOM)), Binding(PRESENCE, EVERYBODY), Binding(REPLIES, OTHER_GATEWAY)]
+    async with running_gateway(tap=(heard, news)) as gateway:
         gateway.chat.heard = commands
         message = gateway.chat.commit(add_room(gateway, ROOM))
         socket = await gateway.connect(USER)
@@ -152,7 +171,14 @@ async def test_is_as_others_use_it() -> None:
         gateway.chat.answering.set()
         for command_id in sent:
             await socket.answer(command_id)
-        await news.until_it_has(1)
+        await (await gateway.connect(USER_WHO_WENT)).close()
+        await gateway.connect(OTHER_USER)
+        await gateway.until_connected(2)
+        await socket.command("watch", user_ids=[str(OTHER_USER)])
+        await socket.expect("presence", online=True)
+        query = PresenceQuery(gateway_id=OTHER_GATEWAY, user_ids=[OTHER_USER, USER_WHO_WENT])
+        await gateway.chat.publish(PRESENCE, EVERYBODY, query)
+        await news.until(lambda: any(one.type == PresenceReport.type for one in news.deliveries))
 
     said = [delivery for delivery in commands.deliveries if delivery.type == SendMessage.type]
     messages = {
@@ -160,6 +186,8 @@ async def test_is_as_others_use_it() -> None:
         "several messages at once": next(one for one in said if one.content_type == BATCH),
         "a read mark": next(one for one in commands.deliveries if one.type == MarkRead.type),
         "somebody types": next(one for one in news.deliveries if one.type == RoomTyping.type),
+        "a gateway asks who is online": next(one for one in news.deliveries if one.type == PresenceQuery.type),
+        "a gateway reports who is online": next(one for one in news.deliveries if one.type == PresenceReport.type),
     }
     await asyncio.to_thread(verify, Service.GATEWAY_WS, messages)
 

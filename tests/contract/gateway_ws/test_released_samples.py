@@ -16,19 +16,24 @@ from contracts.messages import (
     CommandRefused,
     MarkRead,
     MemberAdded,
+    PresenceQuery,
+    PresenceReport,
     RoomEntry,
     RoomRead,
     RoomTyping,
     SendMessage,
     SessionRevoked,
 )
-from contracts.routing import EVENTS, EVERYBODY, MEMBERS, REPLIES, ROOMS, Service, shard
+from contracts.routing import EVENTS, EVERYBODY, MEMBERS, PRESENCE, REPLIES, ROOMS, Service, shard
 from gateway_ws.chat_client import ChatClient
 from gateway_ws.user_client import UserClient
-from messaging.bus import Message
+from messaging.bus import Binding, Message
+from messaging.in_process import InProcessBus
+from tests.support.bus import Recorder, nothing
 from tests.support.client import Socket
+from tests.support.envelopes import opened
 from tests.support.eventually import eventually
-from tests.support.gateway_ws import GatewayServer, Room, running_gateway
+from tests.support.gateway_ws import TOPOLOGY, GatewayServer, Room, running_gateway
 from tests.support.released import Sample, samples_read_by
 from tests.support.shapes import Json
 
@@ -135,6 +140,57 @@ async def refusal_is_told(gateway: GatewayServer, sample: Sample) -> None:
         await socket.expect("error", id=reply["command_id"], code=reply["code"], detail=reply["detail"])
 
 
+async def question_is_answered(gateway: GatewayServer, sample: Sample) -> None:
+    """To the gateway that asked; what it says of somebody else shows that nothing more was to be said."""
+    query = sample.events[0]
+    another = uuid7()
+    users = {UUID(user_id) for event in sample.events for user_id in event["user_ids"]} | {another}
+    for user_id in users:
+        await gateway.connect(user_id)
+    answers = Recorder()
+    bus = InProcessBus(TOPOLOGY, broker=gateway.broker)
+    bus.listen("another gateway", [Binding(REPLIES, query["gateway_id"])], answers, on_reset=nothing)
+    await bus.start()
+
+    await publish(gateway, sample, PRESENCE, EVERYBODY)
+    await gateway.chat.publish(PRESENCE, EVERYBODY, PresenceQuery(gateway_id=query["gateway_id"], user_ids=[another]))
+
+    await answers.until(lambda: online_in(answers) == users)
+    await bus.stop()
+
+
+def online_in(answers: Recorder) -> set[UUID]:
+    reports = [envelope.payload for one in answers.deliveries for envelope in opened(one.body, one.content_type)]
+    return {user_id for report in reports if isinstance(report, PresenceReport) for user_id in report.online}
+
+
+async def report_is_told(gateway: GatewayServer, sample: Sample) -> None:
+    online = {user_id for event in sample.events for user_id in event["online"]}
+    offline = {user_id: at for event in sample.events for user_id, at in event["offline"].items()}
+    another = str(uuid7())
+    socket = await gateway.connect(uuid7())
+    await socket.command("watch", user_ids=[*online, *offline, another])
+    reply_to = await reply_key(gateway)
+
+    await publish(gateway, sample, REPLIES, reply_to)
+
+    for user_id in online:
+        await socket.expect("presence", user_id=user_id, online=True, last_seen=None)
+    for user_id, at in offline.items():
+        await socket.expect("presence", user_id=user_id, online=False, last_seen=at)
+    await socket.expect("presence", user_id=another, online=False)
+
+
+async def reply_key(gateway: GatewayServer) -> str:
+    """Under which the gateway is answered, as its commands say."""
+    user_id = uuid7()
+    room = new_room(gateway, str(uuid7()), user_id)
+    await (await gateway.connect(user_id)).post(str(room.id), "hello")
+    (send,) = gateway.chat.commands
+    assert isinstance(send, SendMessage)
+    return send.gateway_id
+
+
 @asynccontextmanager
 async def waiting_for(gateway: GatewayServer, reply: Json) -> AsyncIterator[tuple[Socket, str]]:
     """Somebody who has sent that command, which nobody answers, over the gateway of that id."""
@@ -203,6 +259,25 @@ async def typing_is_sent(gateway: GatewayServer, sample: Sample) -> None:
     await socket.send_raw(sample.body.decode())
 
     await at_other.expect("typing", room_id=sample.json["room_id"], on=sample.json["on"])
+
+
+async def presence_is_watched(gateway: GatewayServer, sample: Sample) -> None:
+    before, watched = uuid7(), sample.json["user_ids"]
+    socket = await gateway.connect(uuid7())
+    await socket.command("watch", user_ids=[str(before)])
+    await socket.expect("presence", user_id=str(before))
+
+    await socket.send_raw(sample.body.decode())
+
+    for user_id in watched:
+        await socket.expect("presence", user_id=user_id, online=False)
+    await socket.command("refresh", token="none")  # the set was replaced once this is answered
+    await socket.expect("error")
+    await gateway.connect(before)
+    for user_id in watched:
+        await gateway.connect(UUID(user_id))
+        await socket.expect("presence", user_id=user_id, online=True)
+    assert socket.received("presence", user_id=str(before), online=True) == []
 
 
 async def token_is_replaced(gateway: GatewayServer, sample: Sample) -> None:
@@ -295,6 +370,8 @@ EFFECTS: dict[str, Callable[[GatewayServer, Sample], Awaitable[None]]] = {
     RoomRead.type: mark_is_told,
     RoomTyping.type: typing_is_told,
     MemberAdded.type: room_is_added,
+    PresenceQuery.type: question_is_answered,
+    PresenceReport.type: report_is_told,
     SessionRevoked.type: session_is_closed,
     CommandAccepted.type: repeat_is_acked,
     CommandRefused.type: refusal_is_told,
@@ -302,6 +379,7 @@ EFFECTS: dict[str, Callable[[GatewayServer, Sample], Awaitable[None]]] = {
     "client.send.v1": message_is_sent,
     "client.read.v1": mark_is_sent,
     "client.typing.v1": typing_is_sent,
+    "client.watch.v1": presence_is_watched,
     "client.refresh.v1": token_is_replaced,
     "http.room_ids.v1": rooms_are_told,
     "http.catch_up.v1": is_caught_up,

@@ -110,6 +110,8 @@ async def main_path(services: Deployment) -> None:
         await at_alice.expect("typing", room_id=room, user_id=bob.id, on=True)
         await at_bob.command("read", room_id=room, seq=said["seq"])
         await at_alice.expect("read", room_id=room, user_id=bob.id, seq=said["seq"])
+        await at_alice.command("watch", user_ids=[bob.id])
+        await at_alice.expect("presence", user_id=bob.id, online=True)
         assert await bob.texts(room) == ["hello"]
 
         ok(await alice.patch("/users/me", {"display_name": "Alice the Great"}))
