@@ -128,7 +128,7 @@ class Typing(ClientFrame):
 
 class Watch(ClientFrame):
     """Whose presence to be told of: once soon, then whenever it changes. Replaces the former set, and an empty one ends
-    it; who was watched before is not told of again."""
+    it; who was watched before is not told of again. Of the rate it takes one frame, and one for each hundred users."""
 
     type: Literal["watch"]
     user_ids: list[UUID] = Field(max_length=MAX_WATCHED_USERS)

@@ -1,0 +1,1 @@
+"""Load generators and comparisons, for people to run: no test does."""
