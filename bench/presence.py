@@ -9,6 +9,7 @@ import asyncio
 import json
 import multiprocessing
 import sys
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ UNWATCHED = (0, 500, 1_000)
 WATCHING = (1, 10, 100)
 WATCHED_EACH = 100
 AT_ONCE = 50
+IDLE_S = 11.0
 SETTLED_S = 1.5
 """Until all that is to be told of a new set has been told."""
 
@@ -59,7 +61,8 @@ class Gateways:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one coming or going: of whoever does it, and of all who are told."""
+    """Of one coming or going, beyond what the same time costs when nobody does: of whoever does it, and of all who
+    are told."""
 
     cpu_ms: float
     messages: float
@@ -86,17 +89,27 @@ async def cost_of_a_change(watchers: int, unwatched: int) -> Cost:
         ((user_id, token),) = await site.ask("tokens", 1, 1)
         await asyncio.gather(*(watch(socket, [user_id]) for socket in crowd))
         await asyncio.sleep(SETTLED_S)
-        before = await site.ask("cost")
+        idle_ms_per_s = await cost_of_idling(site)
+        before, began = await site.ask("cost"), time.monotonic()
         for _ in range(COMINGS_AND_GOINGS):
             socket = await site.connect_one(1, token)
             await all_are_told(crowd, online=True)
             await socket.close()
             await all_are_told(crowd, online=False)
         cost = [after - first for after, first in zip(await site.ask("cost"), before, strict=True)]
+        idle_ms = idle_ms_per_s * (time.monotonic() - began)
         told = sum(len(socket.received("presence")) - 1 for socket in crowd)
         await close([*crowd, *others])
     changes = 2 * COMINGS_AND_GOINGS
-    return Cost(1000 * cost[0] / changes, cost[1] / changes, told / changes)
+    return Cost((1000 * cost[0] - idle_ms) / changes, cost[1] / changes, told / changes)
+
+
+async def cost_of_idling(site: Gateways) -> float:
+    """CPU milliseconds per second in which nothing changes: sweeps, pings, questions asked again."""
+    (before, _) = await site.ask("cost")
+    await asyncio.sleep(IDLE_S)
+    (after, _) = await site.ask("cost")
+    return 1000 * float(after - before) / IDLE_S
 
 
 async def watch(socket: Socket, user_ids: Sequence[str]) -> None:
@@ -139,8 +152,10 @@ async def measure() -> str:
 
 HEAD = """\
 # Presence
-`python -m bench.presence` on {machine}. A change is one coming or going of a watched user, with its handshake and
-hello. A ratio is to the row before.
+`python -m bench.presence` on {machine}.
+
+A change is one coming or going of a watched user, with its handshake and hello; what the same time costs when nothing
+changes is taken off. A ratio is to the row before.
 """
 
 
