@@ -153,13 +153,16 @@ def test_it_says_who_sends_each_message_to_which_exchange_with_which_key_and_whe
 
 
 def test_it_says_who_reads_each_message_from_a_queue_that_is_bound_to_it() -> None:
-    keys = {payload.type: payload.type if payload.key is Key.TYPE else KEYS[payload.key] for payload in PAYLOADS}
+    keys = {
+        payload.type: (payload.exchange, payload.type if payload.key is Key.TYPE else KEYS[payload.key])
+        for payload in PAYLOADS
+    }
     read = [
         (name, service, binding["exchange"])
         for service, channel, name, _ in _bus_operations("receive")
         if name in _BY_NAME
         for binding in channel["bindings"]["amqp"]["x-bindings"]
-        if binding["key"] == keys[name]
+        if (binding["exchange"], binding["key"]) == keys[name]
     ]
 
     assert Counter(read) == Counter(

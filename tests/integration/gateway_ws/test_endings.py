@@ -52,7 +52,8 @@ async def test_a_frame_of_64_kib_is_read(gateway: GatewayServer, alice: UUID) ->
     [
         ("[" * 60_000, "bad_frame"),
         ('{"type": "hello", "token": "again"}', "bad_frame"),
-        ('{"type": "watch", "user_ids": []}', "bad_frame"),
+        ('{"type": "watch", "user_ids": ["somebody"]}', "bad_frame"),
+        ('{"type": "whisper", "user_ids": []}', "bad_frame"),
         ('{"type": "refresh", "token": "nonsense"}', "unauthorized"),
     ],
 )
