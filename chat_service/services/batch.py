@@ -1,5 +1,6 @@
 """A batch of commands in memory: judged and carried out one after the other on what they refer to."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -43,7 +44,7 @@ class BatchMember:
 @dataclass(slots=True)
 class BatchMessage:
     """A message that is referred to. `edits` are the seqs of its edits in this batch, `text` the last one's or the one
-    posted in it; `emojis` all that anybody has reacted with."""
+    posted in it; `emojis` how many have reacted with each."""
 
     id: UUID
     room_id: UUID
@@ -55,7 +56,7 @@ class BatchMessage:
     text: str | None = None
     edited_at: datetime | None = None
     edits: list[int] = field(default_factory=list)
-    emojis: set[str] = field(default_factory=set)
+    emojis: Counter[str] = field(default_factory=Counter)
 
 
 ReactionKey = tuple[UUID, str, UUID]
@@ -67,19 +68,22 @@ class Batch:
     """What commands refer to, as they change it.
 
     `members` are by (room, user), `done` the entries of earlier commands by (user, command id), `messages` those that
-    are edited, deleted, reacted or replied to. What has changed: `posted`, `edited` and `deleted` messages, and
-    `reactions` with the seq of the entry that added one, None for one that is gone.
+    are edited, deleted, reacted or replied to, `standing` those reactions of which commands speak that are there. What
+    has changed: `posted`, `edited` and `deleted` messages, and of the reactions first what was `unreacted`, then what
+    was `reacted`, with the seq of its entry.
     """
 
     rooms: dict[UUID, Room]
     members: dict[tuple[UUID, UUID], BatchMember]
     done: dict[tuple[UUID, UUID], RoomEntry]
     messages: dict[UUID, BatchMessage]
+    standing: set[ReactionKey]
     entries: list[RoomEntry] = field(default_factory=list)
     posted: list[BatchMessage] = field(default_factory=list)
     edited: dict[UUID, BatchMessage] = field(default_factory=dict)
     deleted: dict[UUID, BatchMessage] = field(default_factory=dict)
-    reactions: dict[ReactionKey, int | None] = field(default_factory=dict)
+    unreacted: set[ReactionKey] = field(default_factory=set)
+    reacted: dict[ReactionKey, int] = field(default_factory=dict)
 
     def carry_out(self, command: Command) -> Outcome:
         if isinstance(command, MarkRead):
@@ -102,6 +106,14 @@ class Batch:
         self.done[command.user_id, command.command_id] = entry
         return Accepted(entry)
 
+    def forget_deleted(self) -> None:
+        """Have the entries of messages that are deleted by now say so little as the log will: not even somebody who
+        repeats an edit is told its text again."""
+        deleted = {str(message_id) for message_id in self.deleted}
+        for entry in self.done.values():
+            if entry.data["message_id"] in deleted and "text" in entry.data:
+                entry.data["text"] = None
+
     def _refusal(self, command: AnsweredCommand, room: Room, member: BatchMember) -> Refusal | None:
         """Why not, to somebody who may do such things in this room."""
         match command:
@@ -122,7 +134,8 @@ class Batch:
                 message = self._readable(room, message_id)
                 if message is None:
                     return Refusal.NOT_FOUND
-                too_many = on and emoji not in message.emojis and len(message.emojis) >= MAX_EMOJIS
+                emojis = +message.emojis  # those that anybody is left with
+                too_many = on and emoji not in emojis and len(emojis) >= MAX_EMOJIS
                 return refusal_of_emoji(emoji) or (Refusal.FORBIDDEN if too_many else None)
 
     def _effect(self, command: AnsweredCommand, room: Room, member: BatchMember) -> RoomEntry:
@@ -144,9 +157,7 @@ class Batch:
                 message = self.messages[command.message_id]
                 changed = ReactionAdded if on else ReactionRemoved
                 entry = _append(room, command, changed(message_id=message.id, emoji=emoji))
-                self.reactions[message.id, emoji, command.user_id] = entry.seq if on else None
-                if on:
-                    message.emojis.add(emoji)
+                self._react(message, (message.id, emoji, command.user_id), entry.seq if on else None)
         return entry
 
     def _post(self, send: SendMessage, room: Room, member: BatchMember) -> RoomEntry:
@@ -161,6 +172,19 @@ class Batch:
         room.message_count += 1
         member.posted += 1
         return entry
+
+    def _react(self, message: BatchMessage, key: ReactionKey, seq: int | None) -> None:
+        """Add a reaction with the seq of its entry, None to remove it. It keeps its place if it is there already."""
+        _, emoji, _ = key
+        if seq is not None and key not in self.standing:
+            self.standing.add(key)
+            message.emojis[emoji] += 1
+            self.reacted[key] = seq
+        elif seq is None and key in self.standing:
+            self.standing.remove(key)
+            message.emojis[emoji] -= 1
+            self.reacted.pop(key, None)
+            self.unreacted.add(key)
 
     def _mark(self, mark: MarkRead) -> Outcome:
         room = self.rooms.get(mark.room_id)

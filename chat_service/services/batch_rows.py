@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, String, Uuid, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.events import room_entry
 from chat_service.models import Edit, Entry, Member, Message, Mute, Reaction
+from chat_service.rules import refusal_of_emoji
 from chat_service.services.batch import Batch, BatchMember, BatchMessage, ReactionKey
 from chat_service.services.log import erase, lock_rooms, store
 from chat_service.services.outcomes import Command
@@ -32,9 +32,12 @@ async def read_batch(session: AsyncSession, commands: Sequence[Command]) -> Batc
         {c.message_id for c in answered if isinstance(c, EditMessage | DeleteMessage | ReactToMessage)}
         | {c.reply_to for c in answered if isinstance(c, SendMessage) and c.reply_to is not None},
     )
-    for message_id, emoji in await _emojis(session, {c.message_id for c in answered if isinstance(c, ReactToMessage)}):
-        messages[message_id].emojis.add(emoji)
-    return Batch(rooms, members, done, messages)
+    # not every text can be asked about: PostgreSQL has no NUL
+    reacts = [c for c in answered if isinstance(c, ReactToMessage) and refusal_of_emoji(c.emoji) is None]
+    for message_id, emoji, users in await _emojis(session, {react.message_id for react in reacts}):
+        messages[message_id].emojis[emoji] = users
+    standing = await _standing(session, {(react.message_id, react.emoji, react.user_id) for react in reacts})
+    return Batch(rooms, members, done, messages, standing)
 
 
 async def write_batch(session: AsyncSession, batch: Batch) -> None:
@@ -43,8 +46,8 @@ async def write_batch(session: AsyncSession, batch: Batch) -> None:
     await store(session, batch.entries)
     await _write_posted(session, batch.posted)
     await _write_edited(session, batch.edited.values())
+    await _write_reactions(session, batch.unreacted, batch.reacted)
     await _write_deleted(session, batch.deleted.values())
-    await _write_reactions(session, {key: seq for key, seq in batch.reactions.items() if key[0] not in batch.deleted})
     await _write_words(session, batch)
     await _write_reading(session, batch.members)
 
@@ -81,12 +84,29 @@ async def _messages(session: AsyncSession, message_ids: Collection[UUID]) -> dic
     return {values[0]: BatchMessage(*values) for values in await session.execute(query)}
 
 
-async def _emojis(session: AsyncSession, message_ids: Collection[UUID]) -> Sequence[tuple[UUID, str]]:
+async def _emojis(session: AsyncSession, message_ids: Collection[UUID]) -> Sequence[tuple[UUID, str, int]]:
     if not message_ids:
         return []
     wanted = rows(session, {"id": Uuid()}, [(message_id,) for message_id in message_ids])
-    query = select(Reaction.message_id, Reaction.emoji).join(wanted, Reaction.message_id == wanted.c.id).distinct()
-    return [(message_id, emoji) for message_id, emoji in await session.execute(query)]
+    query = (
+        select(Reaction.message_id, Reaction.emoji, func.count())
+        .join(wanted, Reaction.message_id == wanted.c.id)
+        .group_by(Reaction.message_id, Reaction.emoji)
+    )
+    return [(message_id, emoji, users) for message_id, emoji, users in await session.execute(query)]
+
+
+async def _standing(session: AsyncSession, keys: Collection[ReactionKey]) -> set[ReactionKey]:
+    if not keys:
+        return set()
+    wanted = rows(session, {"message_id": Uuid(), "emoji": String(), "user_id": Uuid()}, list(keys))
+    query = select(Reaction.message_id, Reaction.emoji, Reaction.user_id).join(
+        wanted,
+        (Reaction.message_id == wanted.c.message_id)
+        & (Reaction.emoji == wanted.c.emoji)
+        & (Reaction.user_id == wanted.c.user_id),
+    )
+    return {(message_id, emoji, user_id) for message_id, emoji, user_id in await session.execute(query)}
 
 
 async def _write_posted(session: AsyncSession, posted: Sequence[BatchMessage]) -> None:
@@ -137,17 +157,20 @@ async def _write_deleted(session: AsyncSession, deleted: Collection[BatchMessage
     await session.execute(update(Message).where(Message.id.in_(by_id)).values(text="", deleted=True))
 
 
-async def _write_reactions(session: AsyncSession, reactions: Mapping[ReactionKey, int | None]) -> None:
-    keys = {key: dict(zip(("message_id", "emoji", "user_id"), key, strict=True)) for key in reactions}
-    insert_into = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    added = [{**keys[key], "seq": seq} for key, seq in reactions.items() if seq is not None]
-    await _execute(session, insert_into(Reaction).on_conflict_do_nothing(), added)
+async def _write_reactions(
+    session: AsyncSession, unreacted: Collection[ReactionKey], reacted: Mapping[ReactionKey, int]
+) -> None:
     remove = delete(Reaction).where(
         Reaction.message_id == bindparam("message_id", type_=Uuid()),
         Reaction.emoji == bindparam("emoji", type_=String()),
         Reaction.user_id == bindparam("user_id", type_=Uuid()),
     )
-    await _execute(session, remove, [keys[key] for key, seq in reactions.items() if seq is None])
+    await _execute(session, remove, [_named(key) for key in unreacted])
+    await _execute(session, insert(Reaction), [{**_named(key), "seq": seq} for key, seq in reacted.items()])
+
+
+def _named(key: ReactionKey) -> dict[str, Any]:
+    return dict(zip(("message_id", "emoji", "user_id"), key, strict=True))
 
 
 async def _write_words(session: AsyncSession, batch: Batch) -> None:

@@ -15,5 +15,6 @@ async def apply(session: AsyncSession, commands: Sequence[Command]) -> list[Outc
     """
     batch = await read_batch(session, commands)
     outcomes = [batch.carry_out(command) for command in commands]
+    batch.forget_deleted()
     await write_batch(session, batch)
     return outcomes
