@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Annotated, TypeVar
 from uuid import UUID, uuid4
 
@@ -15,7 +16,9 @@ from pydantic import SecretStr
 
 from chat_service.config import Settings
 from chat_service.main import create_app
+from chat_service.models import Mute
 from chat_service.services.outcomes import Command
+from common.database import Database
 from common.ids import now, uuid7
 from common.tracing import new_traceparent
 from contracts.envelope import Envelope, encode
@@ -131,6 +134,16 @@ def react(
 
 def mark(room: Json, user: User, seq: int) -> MarkRead:
     return MarkRead(user_id=UUID(user.id), room_id=UUID(room["id"]), seq=seq)
+
+
+async def mute(database_url: str, room: Json, user: User, seconds: float) -> None:
+    """Have somebody muted from now on, or until a moment ago."""
+    database = Database(database_url)
+    user_id, until = UUID(user.id), now() + timedelta(seconds=seconds)
+    async with database.write() as session:
+        await session.merge(Mute(room_id=UUID(room["id"]), user_id=user_id, until=until, muted_by=uuid7()))
+        await session.commit()
+    await database.close()
 
 
 def enveloped(payload: Payload, traceparent: str | None = None) -> Envelope[Payload]:

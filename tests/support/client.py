@@ -166,6 +166,11 @@ class User:
                 return events
             after = page["items"][-1]["seq"]
 
+    async def messages(self, room_id: str) -> list[Json]:
+        """The newest 200 of the room's messages, oldest first."""
+        page = ok(await self.get(f"/rooms/{room_id}/messages", limit=200))
+        return list(reversed(page["items"]))
+
     async def texts(self, room_id: str) -> list[str]:
         """The texts in the room's log, oldest first."""
         return [event["data"]["text"] for event in await self.log(room_id) if event["kind"] == "message.posted"]
@@ -286,6 +291,24 @@ class Socket:
         answer = await self.answer(await self.send(room_id, text, id=id, reply_to=reply_to))
         assert answer["type"] == "ack", answer
         return answer
+
+    async def edit(self, room_id: str, message_id: str, text: str, *, id: str | None = None) -> str:
+        """Edits a message and returns the command's id without waiting for the answer; so do `delete` and `react`."""
+        command_id = id or new_command_id()
+        await self.command("edit", id=command_id, room_id=room_id, message_id=message_id, text=text)
+        return command_id
+
+    async def delete(self, room_id: str, message_id: str, *, id: str | None = None) -> str:
+        command_id = id or new_command_id()
+        await self.command("delete", id=command_id, room_id=room_id, message_id=message_id)
+        return command_id
+
+    async def react(
+        self, room_id: str, message_id: str, emoji: str = "👍", *, on: bool = True, id: str | None = None
+    ) -> str:
+        command_id = id or new_command_id()
+        await self.command("react", id=command_id, room_id=room_id, message_id=message_id, emoji=emoji, on=on)
+        return command_id
 
     async def send_raw(self, data: str | bytes, *, text: bool | None = None) -> None:
         """Sends one frame as it is: a str as text, bytes as binary unless `text` says otherwise."""

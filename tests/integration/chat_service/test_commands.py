@@ -29,9 +29,12 @@ from tests.support.chat_service import (
     TOPOLOGY,
     ChatService,
     command_message,
+    delete,
     delivery_of,
+    edit,
     enveloped,
     mark,
+    react,
     send,
 )
 from tests.support.client import User
@@ -84,7 +87,7 @@ class TestSending:
         assert (await alice.log(room["id"]))[-1]["data"]["reply_to"] == message["id"]
 
     async def test_takes_as_many_statements_for_many_as_for_few(
-        self, database_url: str, room: Json, alice: User, bob: User
+        self, database_url: str, service: ChatService, room: Json, alice: User, bob: User
     ) -> None:
         other = await alice.create_room()
         statements: list[str] = []
@@ -95,18 +98,25 @@ class TestSending:
             statements.append(statement)
 
         async def run(times: int) -> list[str]:
-            statements.clear()
-            message = ok(await alice.send(room["id"], "Tea?"), 201)
+            await service.command(*(send(room, alice) for _ in range(2 * times)))
+            messages = (await alice.messages(room["id"]))[-2 * times :]
+            await service.command(*(react(room, alice, message) for message in messages))
             commands = [
                 one
-                for _ in range(times)
+                for kept, gone in zip(messages[::2], messages[1::2], strict=True)
                 for one in (
-                    send(room, alice, reply_to=UUID(message["id"])),
+                    send(room, alice, reply_to=UUID(kept["id"])),
                     send(other, alice),
                     send(room, bob),
-                    mark(room, bob, message["seq"]),
+                    mark(room, bob, kept["seq"]),
+                    edit(room, alice, kept, "edited"),
+                    edit(room, alice, gone, "edited"),
+                    react(room, bob, kept),
+                    react(room, alice, kept, on=False),
+                    delete(room, alice, gone),
                 )
             ]
+            statements.clear()
             async with database.write() as session:
                 await apply(session, commands)
                 await session.commit()
@@ -115,7 +125,7 @@ class TestSending:
         few, many = await run(1), await run(50)
         await database.close()
 
-        assert len(few) == len(many) <= 10
+        assert len(few) == len(many) <= 20
 
 
 class TestRepeats:
