@@ -1,5 +1,6 @@
 """Commands: answered once each, in order, whatever happens on the way."""
 
+import json
 from uuid import UUID, uuid4
 
 import pytest
@@ -90,6 +91,117 @@ async def test_a_refusal_is_told_with_its_code(gateway: GatewayServer, alice: UU
     answer = await socket.answer(await socket.send(str(room.id), "hello", reply_to=str(uuid4())))
 
     assert (answer["type"], answer["code"]) == ("error", "not_found")
+
+
+async def test_an_edit_a_reaction_and_a_deletion_are_acked_with_their_message(
+    gateway: GatewayServer, alice: UUID
+) -> None:
+    room = gateway.chat.room(alice, entries=1)
+    room_id, message_id = str(room.id), str(room.log[0].id)
+    socket = await gateway.connect(alice)
+
+    sent = [
+        await socket.edit(room_id, message_id, "Good evening"),
+        await socket.react(room_id, message_id, "👍🏽"),
+        await socket.react(room_id, message_id, "👍🏽", on=False),
+        await socket.delete(room_id, message_id),
+    ]
+
+    for seq, (command_id, kind, data) in enumerate(
+        zip(
+            sent,
+            ("message.edited", "reaction.added", "reaction.removed", "message.deleted"),
+            ({"text": "Good evening"}, {"emoji": "👍🏽"}, {"emoji": "👍🏽"}, {}),
+            strict=True,
+        ),
+        start=2,
+    ):
+        event = await socket.expect("event", seq=seq)
+        assert (event["kind"], event["data"]) == (kind, {"message_id": message_id, **data})
+        assert await socket.answer(command_id) == {
+            "type": "ack",
+            "id": command_id,
+            "room_id": room_id,
+            "seq": seq,
+            "message_id": message_id,
+            "at": event["at"],
+            "duplicate": False,
+        }
+
+
+async def test_a_repeat_of_any_kind_is_answered_as_one_over_another_connection(
+    gateway: GatewayServer, alice: UUID
+) -> None:
+    room = gateway.chat.room(alice, entries=1)
+    room_id, message_id = str(room.id), str(room.log[0].id)
+    first, second = await gateway.connect(alice), await gateway.connect(alice)
+
+    acks = [
+        await first.answer(await first.edit(room_id, message_id, "Good evening")),
+        await first.answer(await first.react(room_id, message_id)),
+        await first.answer(await first.delete(room_id, message_id)),
+    ]
+    edit, reaction, deletion = (ack["id"] for ack in acks)
+    again = [
+        await second.answer(await second.edit(room_id, message_id, "Good evening", id=edit)),
+        await second.answer(await second.react(room_id, message_id, id=reaction)),
+        await second.answer(await second.delete(room_id, message_id, id=deletion)),
+    ]
+
+    assert again == [{**ack, "duplicate": True} for ack in acks]
+
+    assert room.head == 4
+
+
+async def test_a_mute_is_told_with_the_time_it_still_lasts(gateway: GatewayServer, alice: UUID) -> None:
+    room = gateway.chat.room(alice, entries=1)
+    room_id, message_id = str(room.id), str(room.log[0].id)
+    socket = await gateway.connect(alice)
+    gateway.chat.refuse, gateway.chat.refuse_for = Refusal.MUTED, 90.5
+
+    for command_id in (
+        await socket.send(room_id, "hello"),
+        await socket.edit(room_id, message_id, "hello"),
+        await socket.react(room_id, message_id),
+    ):
+        answer = await socket.answer(command_id)
+        assert (answer["type"], answer["code"], answer["retry_after"]) == ("error", "muted", 90.5)
+
+
+async def test_what_can_be_no_text_and_no_emoji_is_refused_at_the_door(gateway: GatewayServer, alice: UUID) -> None:
+    room = gateway.chat.room(alice, entries=1)
+    room_id, message_id = str(room.id), str(room.log[0].id)
+    socket = await gateway.connect(alice)
+
+    for command_id, code in (
+        (await socket.edit(room_id, message_id, "x" * 8001), "too_long"),
+        (await socket.edit(room_id, message_id, ""), "bad_frame"),
+        (await socket.edit(room_id, message_id, "a\x00b"), "bad_frame"),
+        (await socket.react(room_id, message_id, "thumbs up"), "bad_frame"),
+        (await socket.react(room_id, message_id, "\x00", on=False), "bad_frame"),
+        (await socket.react(room_id, message_id, "x" * 65), "bad_frame"),
+        (await socket.react(room_id, message_id, ""), "bad_frame"),
+    ):
+        answer = await socket.answer(command_id)
+        assert (answer["type"], answer["code"]) == ("error", code)
+        assert "retry_after" not in answer
+
+    assert not gateway.chat.commands
+
+
+async def test_too_many_commands_of_any_kind_are_refused_each_under_its_id(alice: UUID) -> None:
+    async with running_gateway(frames_per_second=0.01, frames_burst=1, max_refused_frames=100) as gateway:
+        room_id, message_id = str(gateway.chat.room(alice).id), new_command_id()
+        socket = await gateway.connect(alice)
+        message = {"room_id": room_id, "message_id": message_id}
+        await socket.send_raw(json.dumps({"type": "delete", "id": new_command_id(), **message}))
+
+        for type, fields in (("edit", {"text": "hello"}), ("delete", {}), ("react", {"emoji": "👍", "on": True})):
+            command_id = new_command_id()
+            await socket.send_raw(json.dumps({"type": type, "id": command_id, **message, **fields}))
+            answer = await socket.answer(command_id)
+            assert answer["code"] == "rate_limited"
+            assert answer["retry_after"] > 0
 
 
 async def test_a_message_to_a_room_that_was_just_made_is_acked(gateway: GatewayServer, alice: UUID) -> None:

@@ -12,6 +12,8 @@ from chat_service.rules import (
     joining_role,
     refusal,
     refusal_against,
+    refusal_of_deletion,
+    refusal_of_emoji,
     refusal_of_role,
     refusal_of_text,
 )
@@ -53,6 +55,10 @@ class TestActions:
             (Action.SEE, pairs(EVERY_KIND, "owner admin member") | pairs("public", "outsider")),
             (Action.READ, pairs(EVERY_KIND, "owner admin member")),
             (Action.POST, pairs(EVERY_KIND, "owner admin member")),
+            (Action.EDIT, pairs(EVERY_KIND, "owner admin member")),
+            (Action.DELETE_OWN, pairs(EVERY_KIND, "owner admin member")),
+            (Action.DELETE_ANY, pairs(GROUPS, "owner admin")),
+            (Action.REACT, pairs(EVERY_KIND, "owner admin member")),
             (Action.JOIN, pairs("public", "owner admin member outsider")),
             (Action.LEAVE, pairs(GROUPS, "owner admin member")),
             (Action.UPDATE, pairs(GROUPS, "owner admin")),
@@ -80,8 +86,15 @@ class TestActions:
             for action in Action
         ]
 
+    def test_of_saying_something_are_not_for_the_muted(self) -> None:
+        assert {Action.POST, Action.EDIT, Action.REACT} == MUTED_MAY_NOT
+
     @pytest.mark.parametrize(
-        "action", [Action.READ, Action.POST, Action.LEAVE, Action.ADD_MEMBER, Action.BAN, Action.MUTE]
+        "action",
+        [
+            *(Action.READ, Action.POST, Action.EDIT, Action.DELETE_OWN, Action.DELETE_ANY, Action.REACT),
+            *(Action.LEAVE, Action.ADD_MEMBER, Action.BAN, Action.MUTE),
+        ],
     )
     def test_of_members_are_refused_to_outsiders_as_such(self, action: Action) -> None:
         assert refusal(action, "private", None) is NOT_A_MEMBER
@@ -155,6 +168,29 @@ class TestRemovalBansAndMutes:
         assert refusal_against(action, "direct", "member", "member") is FORBIDDEN
 
 
+class TestDeletion:
+    @pytest.mark.parametrize(
+        ("kind", "actor", "own", "refused"),
+        [
+            ("public", "member", True, None),
+            ("private", "member", True, None),
+            ("direct", "member", True, None),
+            ("public", "member", False, FORBIDDEN),
+            ("private", "member", False, FORBIDDEN),
+            ("direct", "member", False, FORBIDDEN),
+            ("public", "admin", False, None),
+            ("private", "owner", False, None),
+            ("direct", "owner", False, FORBIDDEN),
+            ("public", None, True, NOT_A_MEMBER),
+            ("private", None, False, NOT_A_MEMBER),
+        ],
+    )
+    def test_is_of_ones_own_or_in_rooms_of_many_by_those_who_run_them(
+        self, kind: RoomKind, actor: Role | None, own: bool, refused: Refusal | None
+    ) -> None:
+        assert refusal_of_deletion(kind, actor, own=own) is refused
+
+
 class TestTexts:
     @pytest.mark.parametrize("text", ["a", " ", "\u200b", "\n", "x" * 8000, "🎈" * 8000])
     def test_of_up_to_8000_characters_are_taken_as_they_are(self, text: str) -> None:
@@ -165,6 +201,12 @@ class TestTexts:
     )
     def test_of_other_forms_are_not(self, text: str, refused: Refusal) -> None:
         assert refusal_of_text(text) is refused
+
+
+class TestEmojis:
+    def test_are_of_the_form_of_one(self) -> None:
+        assert refusal_of_emoji("👍") is None
+        assert refusal_of_emoji("thumbs up") is Refusal.INVALID
 
 
 def test_a_direct_room_has_one_key_whoever_opens_it() -> None:
