@@ -22,10 +22,13 @@ from contracts.messages import (
     PAYLOADS,
     CommandAccepted,
     CommandRefused,
+    DeleteMessage,
+    EditMessage,
     MarkRead,
     MemberAdded,
     Payload,
     PresenceQuery,
+    ReactToMessage,
     RoomEntry,
     RoomRead,
     SendMessage,
@@ -48,6 +51,7 @@ from tests.support.wiretap import Delivered, Published, Wiretap, tapped
 BURST = 60
 PAYLOAD_OF = {payload.type: payload for payload in PAYLOADS}
 ENTRY_OF = {entry.kind: entry for entry in ENTRIES}
+ANSWERED = (SendMessage, EditMessage, DeleteMessage, ReactToMessage)
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -154,6 +158,13 @@ async def use(services: Deployment, alice: User, bob: User, carol: User) -> None
     await at_bob.expect("ack", id=said["id"], duplicate=True)
     refused = await at_bob.send(str(uuid4()), "said to nobody")
     await at_bob.expect("error", id=refused, code="not_a_member")
+    for changed in (
+        await at_bob.edit(room, said["message_id"], "said better"),
+        await at_bob.react(room, said["message_id"]),
+        await at_bob.react(room, said["message_id"], on=False),
+        await at_bob.delete(room, said["message_id"]),
+    ):
+        await at_bob.expect("ack", id=changed, duplicate=False)
     await at_bob.command("typing", room_id=room, on=True)
     await at_alice.expect("typing", user_id=bob.id)
     await at_alice.command("read", room_id=room, seq=said["seq"])
@@ -254,7 +265,7 @@ def test_its_producer_says_it_and_its_consumers_hear_it(recording: Recording, pa
 
 @of_each_type
 def test_it_goes_where_the_registry_says(recording: Recording, payload: type[Payload]) -> None:
-    gateways = {event.data["command_id"]: event.data["gateway_id"] for event in recording.of(SendMessage)}
+    gateways = {event.data["command_id"]: event.data["gateway_id"] for event in recording.of(*ANSWERED)}
     (asking,) = {event.data["gateway_id"] for event in recording.of(PresenceQuery)}
     for event in recording.of(payload):
         message, data = event.message, event.data
@@ -360,7 +371,7 @@ def test_what_a_request_causes_carries_its_trace_context(recording: Recording) -
 
 def test_what_a_command_causes_carries_its_trace_context(recording: Recording) -> None:
     """Each frame has a context of its own, a repeat another one than what it repeats."""
-    commands = {event.traceparent: event for event in recording.of(SendMessage, MarkRead)}
+    commands = {event.traceparent: event for event in recording.of(*ANSWERED, MarkRead)}
     caused: dict[str, set[type[Payload]]] = defaultdict(set)
     for event in recording.of(RoomEntry, RoomRead, CommandAccepted, CommandRefused):
         if event.traceparent in commands:
@@ -369,10 +380,10 @@ def test_what_a_command_causes_carries_its_trace_context(recording: Recording) -
             assert event.data["room_id"] == command["room_id"]
             caused[event.traceparent].add(PAYLOAD_OF[event.type])
 
-    assert len(commands) == len(recording.of(SendMessage, MarkRead))
+    assert len(commands) == len(recording.of(*ANSWERED, MarkRead))
     assert caused.keys() == commands.keys()
     assert Counter(map(frozenset, caused.values())) == {
-        frozenset({RoomEntry}): BURST + 1,
+        frozenset({RoomEntry}): BURST + 5,  # and the four about one of the messages
         frozenset({RoomEntry, CommandAccepted}): BURST + 1,
         frozenset({CommandRefused}): 1,
         frozenset({RoomRead}): 1,
@@ -393,7 +404,7 @@ def test_what_stood_in_the_outbox_is_what_went_over_the_wire(recording: Recordin
 
     assert stored
     assert stored <= said
-    commands = {event.data["command_id"] for event in recording.of(SendMessage)}
+    commands = {event.data["command_id"] for event in recording.of(*ANSWERED)}
     for event in recording.events:
         by_http = event.type == RoomEntry.type and event.data["command_id"] not in commands
         by_outbox = event.type in {payload.type for payload in BY_OUTBOX}

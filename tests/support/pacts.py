@@ -63,6 +63,10 @@ def some_number(example: int) -> Any:
     return matching.int(example)
 
 
+def some_seconds(example: float) -> Any:
+    return matching.number(example)
+
+
 def digest() -> Any:
     return matching.regex(DIGEST, regex="[0-9a-f]{64}")
 

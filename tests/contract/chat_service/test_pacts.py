@@ -16,13 +16,27 @@ from chat_service.services.users import UnknownUser, Users
 from common.database import Database
 from common.ids import now, uuid7
 from common.tokens import TokenVerifier, fetch_keys_over_http
-from contracts.entries import EntryData, MemberJoined, MemberLeft, MemberRemoved, MessagePosted, RoomUpdated
+from contracts.entries import (
+    EntryData,
+    MemberJoined,
+    MemberLeft,
+    MemberRemoved,
+    MessageDeleted,
+    MessageEdited,
+    MessagePosted,
+    ReactionAdded,
+    ReactionRemoved,
+    RoomUpdated,
+)
 from contracts.messages import (
     CommandAccepted,
     CommandRefused,
+    DeleteMessage,
+    EditMessage,
     MarkRead,
     MemberAdded,
     Payload,
+    ReactToMessage,
     RoomEntry,
     RoomRead,
     SendMessage,
@@ -32,7 +46,17 @@ from contracts.messages import (
 )
 from contracts.routing import Service
 from messaging.bus import Delivery
-from tests.support.chat_service import SERVICE_TOKEN, ChatService, mark, running_chat_service, send
+from tests.support.chat_service import (
+    SERVICE_TOKEN,
+    ChatService,
+    delete,
+    edit,
+    mark,
+    mute,
+    react,
+    running_chat_service,
+    send,
+)
 from tests.support.envelopes import opened
 from tests.support.eventually import eventually
 from tests.support.pacts import Uses, again, id_of, some_number, some_text, uuid, verify
@@ -101,19 +125,39 @@ async def test_uses_these_commands_of_gateway_ws(database_url: str) -> None:
         {**second, "command_id": uuid(0x13), "reply_to": None},
     )
     uses.message("a read mark", MarkRead, {"user_id": uuid(1), "room_id": uuid(2), "seq": some_number(2)})
+    of_message = {"user_id": uuid(1), "room_id": uuid(2), "message_id": uuid(4), **gateway}
+    emoji = some_text("👍")
+    uses.message("an edit", EditMessage, {**of_message, "command_id": uuid(0x14), "text": some_text("hello again")})
+    uses.message("a reaction", ReactToMessage, {**of_message, "command_id": uuid(0x15), "emoji": emoji, "on": True})
+    uses.message(
+        "the end of a reaction",
+        ReactToMessage,
+        {**of_message, "command_id": uuid(0x16), "emoji": emoji, "on": False},
+    )
+    uses.message("a deletion", DeleteMessage, {**of_message, "command_id": uuid(0x17)})
     await store_room(database_url)
 
     async with running_chat_service(database_url) as service:
-        await service.bus.publish([again(delivery) for delivery in uses.deliveries()])
+        *others, deletion = [again(delivery) for delivery in uses.deliveries()]
         database = Database(database_url)
+        await service.bus.publish(others)
         log = await logged(database)
-        assert [(str(entry.command_id), entry.data["text"], entry.data["reply_to"]) for entry in log[1:]] == [
+        assert [(str(entry.command_id), entry.data["text"], entry.data["reply_to"]) for entry in log[1:4]] == [
             (id_of(0x11), "hello", None),
             (id_of(0x12), "an answer", str(POSTED)),
             (id_of(0x13), "an answer", None),
         ]
+        of_posted = {"message_id": str(POSTED)}
+        assert [(str(entry.command_id), entry.kind, entry.data) for entry in log[4:]] == [
+            (id_of(0x14), MessageEdited.kind, {**of_posted, "text": "hello again"}),
+            (id_of(0x15), ReactionAdded.kind, {**of_posted, "emoji": "👍"}),
+            (id_of(0x16), ReactionRemoved.kind, {**of_posted, "emoji": "👍"}),
+        ]
         assert {entry.actor_id for entry in log} == {USER}
         assert await read_seq(database) == 2
+        await service.bus.publish([deletion])
+        last = (await logged(database))[-1]
+        assert (str(last.command_id), last.kind, last.data) == (id_of(0x17), MessageDeleted.kind, of_posted)
         await database.close()
     uses.hold()
 
@@ -157,8 +201,15 @@ async def lead_a_life(service: ChatService) -> dict[str, Delivery]:
     command = send(room, bob)
     await tell("a message was posted", MessagePosted, service.command(command))
     await tell("a command is accepted again", CommandAccepted, service.command(command))
+    (message,) = await bob.messages(room["id"])
+    await tell("a message was edited", MessageEdited, service.command(edit(room, bob, message, "hello again")))
+    await tell("a reaction was added", ReactionAdded, service.command(react(room, bob, message)))
+    await tell("a reaction was removed", ReactionRemoved, service.command(react(room, bob, message, on=False)))
+    await tell("a message was deleted", MessageDeleted, service.command(delete(room, bob, message)))
     await tell("a command is refused", CommandRefused, service.command(send(room, bob, reply_to=uuid7())))
     await tell("a read mark has moved", RoomRead, service.command(mark(room, bob, 4)))
+    await mute(service.database_url, room, bob, 60)
+    await tell("a command is refused for a time", CommandRefused, service.command(send(room, bob)))
     await tell("somebody was removed", MemberRemoved, alice.remove(room["id"], bob))
     await tell("somebody has left", MemberLeft, carol.post(f"/rooms/{room['id']}/leave"))
     await tell("a room was deleted", RoomUpdated, alice.delete(f"/rooms/{room['id']}"))

@@ -9,14 +9,17 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.migrations import upgrade
-from chat_service.models import Entry, Member, Message, Room, User
+from chat_service.models import Entry, Member, Message, Reaction, Room, User
 from chat_service.services.users import Users
 from common.database import Database
 from common.ids import now, uuid7
 from contracts.internal_http import CatchUpRequest, EntriesRequest
 from contracts.messages import (
     CommandRefused,
+    DeleteMessage,
+    EditMessage,
     MarkRead,
+    ReactToMessage,
     RoomEntry,
     RoomRead,
     SendMessage,
@@ -110,6 +113,51 @@ async def message_is_posted(service: ChatService, database: Database, sample: Sa
     assert (str(entry.command_id), str(entry.actor_id)) == (send["command_id"], send["user_id"])
     assert (entry.seq, entry.data["text"], entry.data["reply_to"]) == (HEAD + 1, send["text"], send["reply_to"])
     assert not service.heard(CommandRefused)
+
+
+async def message_is_edited(service: ChatService, database: Database, sample: Sample) -> None:
+    edit, entry, shown = await command_about_a_message(service, database, sample)
+
+    assert (entry.kind, entry.data["text"]) == ("message.edited", edit["text"])
+    assert (shown.text, shown.edited_at) == (edit["text"], entry.at)
+
+
+async def message_is_deleted(service: ChatService, database: Database, sample: Sample) -> None:
+    _, entry, shown = await command_about_a_message(service, database, sample)
+
+    assert entry.kind == "message.deleted"
+    assert (shown.text, shown.deleted) == ("", True)
+
+
+async def message_is_reacted_to(service: ChatService, database: Database, sample: Sample) -> None:
+    react, entry, shown = await command_about_a_message(service, database, sample)
+
+    key = (shown.id, react["emoji"], UUID(react["user_id"]))
+    async with database.read() as session:
+        stands = await session.get(Reaction, key) is not None
+    kind = "reaction.added" if react["on"] else "reaction.removed"
+    assert (entry.kind, entry.data["emoji"], stands) == (kind, react["emoji"], react["on"])
+
+
+async def command_about_a_message(
+    service: ChatService, database: Database, sample: Sample
+) -> tuple[Json, RoomEntry, Message]:
+    """What is commanded about a message of one's own, the entry that it makes, and the message after it."""
+    command = sample.events[0]
+    message_id, room_id, user_id = (UUID(command[name]) for name in ("message_id", "room_id", "user_id"))
+    async with database.write() as session:
+        await store_member(session, room_id=room_id, user_id=user_id)
+        session.add(message(message_id, room_id, user_id))
+        await session.commit()
+
+    await publish_command(service, sample)
+
+    entry, *_ = await service.hear(RoomEntry)
+    assert (str(entry.command_id), str(entry.actor_id)) == (command["command_id"], command["user_id"])
+    assert (entry.seq, entry.data["message_id"]) == (HEAD + 1, command["message_id"])
+    assert not service.heard(CommandRefused)
+    async with database.read() as session:
+        return command, entry, await session.get_one(Message, message_id)
 
 
 async def mark_is_moved(service: ChatService, database: Database, sample: Sample) -> None:
@@ -251,6 +299,9 @@ EFFECTS: dict[str, Callable[[ChatService, Database, Sample], Awaitable[None]]] =
     UserProfileChanged.type: user_is_known,
     UserDeleted.type: user_is_gone,
     SendMessage.type: message_is_posted,
+    EditMessage.type: message_is_edited,
+    DeleteMessage.type: message_is_deleted,
+    ReactToMessage.type: message_is_reacted_to,
     MarkRead.type: mark_is_moved,
     "http.user_view.v1": user_is_looked_up,
     "http.catch_up_request.v1": caught_up,

@@ -9,16 +9,30 @@ import httpx
 import pytest
 
 from common.tokens import TokenVerifier, fetch_keys_over_http
-from contracts.entries import MemberJoined, MemberLeft, MemberRemoved, MessagePosted, RoomUpdated
+from contracts.entries import (
+    MemberJoined,
+    MemberLeft,
+    MemberRemoved,
+    MessageDeleted,
+    MessageEdited,
+    MessagePosted,
+    ReactionAdded,
+    ReactionRemoved,
+    RoomUpdated,
+)
 from contracts.envelope import BATCH, SINGLE
 from contracts.frames import CloseCode
 from contracts.messages import (
     CommandAccepted,
     CommandRefused,
+    DeleteMessage,
+    EditMessage,
     MarkRead,
     MemberAdded,
+    Payload,
     PresenceQuery,
     PresenceReport,
+    ReactToMessage,
     Refusal,
     RoomEntry,
     RoomRead,
@@ -33,7 +47,18 @@ from messaging.bus import Binding, Delivery
 from tests.support.bus import Recorder
 from tests.support.client import Socket
 from tests.support.gateway_ws import GatewayServer, Room, running_gateway
-from tests.support.pacts import TIME, Uses, again, id_of, some_number, some_text, some_time, uuid, verify
+from tests.support.pacts import (
+    TIME,
+    Uses,
+    again,
+    id_of,
+    some_number,
+    some_seconds,
+    some_text,
+    some_time,
+    uuid,
+    verify,
+)
 
 USER, ROOM, OTHER_USER, POSTED, ROOM_TO_LEAVE, ROOM_TO_DELETE = (UUID(id_of(number)) for number in range(1, 7))
 USER_WHO_WENT = UUID(id_of(7))
@@ -49,7 +74,7 @@ async def gateway() -> AsyncIterator[GatewayServer]:
 
 async def test_uses_these_messages_of_chat_service(gateway: GatewayServer) -> None:
     uses = of_chat_service()
-    posted, joined, read, accepted, refused, removed, added, left, deleted = uses.deliveries()
+    posted, *changes, joined, read, accepted, refused, muted, removed, added, left, deleted = uses.deliveries()
     for room_id in (ROOM, ROOM_TO_LEAVE, ROOM_TO_DELETE):
         add_room(gateway, room_id)
     socket = await gateway.connect(USER)
@@ -59,14 +84,26 @@ async def test_uses_these_messages_of_chat_service(gateway: GatewayServer) -> No
     async def hear(delivery: Delivery) -> None:
         await gateway.chat_bus.publish([again(delivery, gateway_id if delivery.exchange == REPLIES else None)])
 
-    async def ask() -> None:
-        await socket.send(str(ROOM), "hello", id=str(COMMAND))
+    async def ask(type: str = "send", **fields: object) -> None:
+        await socket.command(type, id=str(COMMAND), room_id=str(ROOM), **fields or {"text": "hello"})
         await gateway.until_pending(1)
 
     await ask()
     await hear(posted)
     assert (await socket.expect("ack"))["message_id"] == str(POSTED)
     assert (await socket.expect("event"))["data"]["text"] == "hello"
+    of_posted: dict[str, object] = {"message_id": str(POSTED)}
+    commands: list[tuple[str, dict[str, object], str]] = [
+        ("edit", {"text": "hello again"}, MessageEdited.kind),
+        ("react", {"emoji": "👍", "on": True}, ReactionAdded.kind),
+        ("react", {"emoji": "👍", "on": False}, ReactionRemoved.kind),
+        ("delete", {}, MessageDeleted.kind),
+    ]
+    for change, (type, fields, kind) in zip(changes, commands, strict=True):
+        await ask(type, **of_posted, **fields)
+        await hear(change)
+        assert (await socket.expect("ack"))["message_id"] == str(POSTED)
+        assert (await socket.expect("event"))["kind"] == kind
     await hear(joined)
     assert (await socket.expect("event"))["kind"] == MemberJoined.kind
     await hear(read)
@@ -77,6 +114,9 @@ async def test_uses_these_messages_of_chat_service(gateway: GatewayServer) -> No
     await ask()
     await hear(refused)
     assert (await socket.expect("error", code="not_found"))["id"] == str(COMMAND)
+    await ask()
+    await hear(muted)
+    assert (await socket.expect("error", code="muted"))["retry_after"] == 59.5
     await hear(removed)
     assert (await socket.expect("room_removed"))["reason"] == "removed"
     await hear(added)
@@ -179,12 +219,24 @@ async def test_is_as_others_use_it() -> None:
         query = PresenceQuery(gateway_id=OTHER_GATEWAY, user_ids=[OTHER_USER, USER_WHO_WENT])
         await gateway.chat.publish(PRESENCE, EVERYBODY, query)
         await news.until(lambda: any(one.type == PresenceReport.type for one in news.deliveries))
+        room_id, message_id = str(ROOM), str(message.id)
+        await socket.answer(await socket.edit(room_id, message_id, "hello again"))
+        await socket.answer(await socket.react(room_id, message_id))
+        await socket.answer(await socket.react(room_id, message_id, on=False))
+        await socket.answer(await socket.delete(room_id, message_id))
+        await news.until_it_has(1)
 
-    said = [delivery for delivery in commands.deliveries if delivery.type == SendMessage.type]
+    def said(payload: type[Payload]) -> list[Delivery]:
+        return [delivery for delivery in commands.deliveries if delivery.type == payload.type]
+
     messages = {
-        "a message": next(one for one in said if one.content_type == SINGLE),
-        "several messages at once": next(one for one in said if one.content_type == BATCH),
-        "a read mark": next(one for one in commands.deliveries if one.type == MarkRead.type),
+        "a message": next(one for one in said(SendMessage) if one.content_type == SINGLE),
+        "several messages at once": next(one for one in said(SendMessage) if one.content_type == BATCH),
+        "an edit": said(EditMessage)[0],
+        "a reaction": said(ReactToMessage)[0],
+        "the end of a reaction": said(ReactToMessage)[1],
+        "a deletion": said(DeleteMessage)[0],
+        "a read mark": said(MarkRead)[0],
         "somebody types": next(one for one in news.deliveries if one.type == RoomTyping.type),
         "a gateway asks who is online": next(one for one in news.deliveries if one.type == PresenceQuery.type),
         "a gateway reports who is online": next(one for one in news.deliveries if one.type == PresenceReport.type),
@@ -215,13 +267,23 @@ def _state_messages(uses: Uses) -> None:
         command_id=uuid(0x11),
         data={"message_id": uuid(4), "text": some_text("hello")},
     )
-    state_entry("somebody has joined", MemberJoined.kind, 2, data={})
+    for description, seq, kind in (
+        ("a message was edited", 2, MessageEdited.kind),
+        ("a reaction was added", 3, ReactionAdded.kind),
+        ("a reaction was removed", 4, ReactionRemoved.kind),
+        ("a message was deleted", 5, MessageDeleted.kind),
+    ):
+        of_message = {"id": uuid(0x20 + seq), "actor_id": uuid(1), "command_id": uuid(0x11)}
+        state_entry(description, kind, seq, **of_message, data={"message_id": uuid(4)})
+    state_entry("somebody has joined", MemberJoined.kind, 6, data={})
     uses.message("a read mark has moved", RoomRead, {"room_id": uuid(2), "user_id": uuid(3), "seq": some_number(2)})
     accepted = {**answer, "seq": some_number(1), "message_id": uuid(4), "at": some_time()}
     uses.message("a command is accepted again", CommandAccepted, accepted)
     uses.message("a command is refused", CommandRefused, {**answer, "code": "not_found", "detail": some_text("No.")})
-    state_entry("somebody was removed", MemberRemoved.kind, 3, data=user)
-    uses.message("somebody has a new room", MemberAdded, {"room_id": uuid(2), **user, "seq": some_number(4)})
+    for_a_time = {"code": "muted", "detail": some_text("Not now."), "retry_after": some_seconds(59.5)}
+    uses.message("a command is refused for a time", CommandRefused, {**answer, **for_a_time})
+    state_entry("somebody was removed", MemberRemoved.kind, 7, data=user)
+    uses.message("somebody has a new room", MemberAdded, {"room_id": uuid(2), **user, "seq": some_number(8)})
     state_entry("somebody has left", MemberLeft.kind, 1, room_id=uuid(5), data=user)
     state_entry("a room was deleted", RoomUpdated.kind, 1, room_id=uuid(6), data={"deleted": True})
 

@@ -14,10 +14,13 @@ from contracts.envelope import Envelope, encode
 from contracts.messages import (
     CommandAccepted,
     CommandRefused,
+    DeleteMessage,
+    EditMessage,
     MarkRead,
     MemberAdded,
     PresenceQuery,
     PresenceReport,
+    ReactToMessage,
     RoomEntry,
     RoomRead,
     RoomTyping,
@@ -33,7 +36,7 @@ from tests.support.bus import Recorder, nothing
 from tests.support.client import Socket
 from tests.support.envelopes import opened
 from tests.support.eventually import eventually
-from tests.support.gateway_ws import TOPOLOGY, GatewayServer, Room, running_gateway
+from tests.support.gateway_ws import TOPOLOGY, AnyCommand, GatewayServer, Room, running_gateway
 from tests.support.released import Sample, samples_read_by
 from tests.support.shapes import Json
 
@@ -137,7 +140,8 @@ async def refusal_is_told(gateway: GatewayServer, sample: Sample) -> None:
     async with waiting_for(gateway, reply) as (socket, gateway_id):
         await publish(gateway, sample, REPLIES, gateway_id)
 
-        await socket.expect("error", id=reply["command_id"], code=reply["code"], detail=reply["detail"])
+        error = await socket.expect("error", id=reply["command_id"], code=reply["code"], detail=reply["detail"])
+        assert error.get("retry_after") == reply.get("retry_after")
 
 
 async def question_is_answered(gateway: GatewayServer, sample: Sample) -> None:
@@ -239,6 +243,38 @@ async def message_is_sent(gateway: GatewayServer, sample: Sample) -> None:
     assert isinstance(send, SendMessage)
     assert (str(send.command_id), str(send.room_id)) == (sample.json["id"], sample.json["room_id"])
     assert (send.text, send.reply_to and str(send.reply_to)) == (sample.json["text"], sample.json.get("reply_to"))
+
+
+async def message_is_edited(gateway: GatewayServer, sample: Sample) -> None:
+    command = await command_about_a_message(gateway, sample)
+
+    assert isinstance(command, EditMessage)
+    assert command.text == sample.json["text"]
+
+
+async def message_is_deleted(gateway: GatewayServer, sample: Sample) -> None:
+    assert isinstance(await command_about_a_message(gateway, sample), DeleteMessage)
+
+
+async def message_is_reacted_to(gateway: GatewayServer, sample: Sample) -> None:
+    command = await command_about_a_message(gateway, sample)
+
+    assert isinstance(command, ReactToMessage)
+    assert (command.emoji, command.on) == (sample.json["emoji"], sample.json["on"])
+
+
+async def command_about_a_message(gateway: GatewayServer, sample: Sample) -> AnyCommand:
+    """What the sample becomes, when it is sent: acked, and about what it names."""
+    _, socket = await new_listener(gateway, sample.json["room_id"])
+
+    await socket.send_raw(sample.body.decode())
+
+    await socket.expect("ack", id=sample.json["id"], message_id=sample.json["message_id"])
+    (command,) = gateway.chat.commands
+    assert isinstance(command, EditMessage | DeleteMessage | ReactToMessage)
+    told = (command.command_id, command.room_id, command.message_id)
+    assert [str(id) for id in told] == [sample.json[name] for name in ("id", "room_id", "message_id")]
+    return command
 
 
 async def mark_is_sent(gateway: GatewayServer, sample: Sample) -> None:
@@ -377,6 +413,9 @@ EFFECTS: dict[str, Callable[[GatewayServer, Sample], Awaitable[None]]] = {
     CommandRefused.type: refusal_is_told,
     "client.hello.v1": hello_is_answered,
     "client.send.v1": message_is_sent,
+    "client.edit.v1": message_is_edited,
+    "client.delete.v1": message_is_deleted,
+    "client.react.v1": message_is_reacted_to,
     "client.read.v1": mark_is_sent,
     "client.typing.v1": typing_is_sent,
     "client.watch.v1": presence_is_watched,

@@ -113,6 +113,15 @@ async def main_path(services: Deployment) -> None:
         await at_alice.command("watch", user_ids=[bob.id])
         await at_alice.expect("presence", user_id=bob.id, online=True)
         assert await bob.texts(room) == ["hello"]
+        for command_id, kind in (
+            (await at_alice.edit(room, said["message_id"], "hello again"), "message.edited"),
+            (await at_alice.react(room, said["message_id"]), "reaction.added"),
+            (await at_alice.react(room, said["message_id"], on=False), "reaction.removed"),
+            (await at_alice.delete(room, said["message_id"]), "message.deleted"),
+        ):
+            done = await at_alice.expect("ack", id=command_id, duplicate=False)
+            await at_bob.expect("event", room_id=room, kind=kind, seq=done["seq"])
+        assert [(message["text"], message["deleted"]) for message in await bob.messages(room)] == [("", True)]
 
         ok(await alice.patch("/users/me", {"display_name": "Alice the Great"}))
         await eventually(lambda: is_called(bob, room, alice.id, "Alice the Great"))
