@@ -1,5 +1,6 @@
 """A batch of commands in memory: judged and carried out one after the other on what they refer to."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -214,7 +215,7 @@ def _refusal_of_member(command: AnsweredCommand, room: Room, member: BatchMember
         return Refused(code)
     if action in MUTED_MAY_NOT and member.muted_until is not None:
         seconds = (member.muted_until - now()).total_seconds()
-        return Refused(Refusal.MUTED, round(seconds, 3)) if seconds > 0 else None
+        return Refused(Refusal.MUTED, math.ceil(seconds * 1000) / 1000) if seconds > 0 else None
     return None
 
 
