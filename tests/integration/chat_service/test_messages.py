@@ -7,7 +7,7 @@ import pytest
 
 from common.ids import uuid7
 from contracts.messages import RoomEntry
-from tests.support.chat_service import ChatService, mark, send
+from tests.support.chat_service import ChatService, mark, mute, send
 from tests.support.client import User
 from tests.support.shapes import EVENT_FIELDS, MESSAGE_FIELDS, Json, assert_time, invalid_request, ok, problem
 
@@ -114,6 +114,16 @@ class TestPosting:
         problem(await alice.send(room["id"], "x" * 8001, key="k"), 413, "too_long")
 
         ok(await alice.send(room["id"], "x" * 8000, key="k"), 201)
+
+    async def test_by_the_muted_is_refused_until_then(self, database_url: str, room: Json, bob: User) -> None:
+        await mute(database_url, room, bob, 3600)
+
+        response = await bob.send(room["id"], "a", key="k")
+
+        problem(response, 403, "muted")
+        assert 3000 < int(response.headers["Retry-After"]) <= 3600
+        await mute(database_url, room, bob, -1)
+        ok(await bob.send(room["id"], "a", key="k"), 201)
 
     async def test_from_outside_is_refused(self, room: Json, alice: User, carol: User) -> None:
         public = await alice.create_room("public")
