@@ -69,9 +69,9 @@ class Batch:
     """What commands refer to, as they change it.
 
     `members` are by (room, user), `done` the entries of earlier commands by (user, command id), `messages` those that
-    are edited, deleted, reacted or replied to, `standing` those reactions of which commands speak that are there. What
-    has changed: `posted`, `edited` and `deleted` messages, and of the reactions first what was `unreacted`, then what
-    was `reacted`, with the seq of its entry.
+    are edited, deleted, reacted or replied to, `standing` the reactions that are there, of those that commands name.
+    What has changed: `posted`, `edited` and `deleted` messages, and the reactions that are `unreacted`, and after that
+    `reacted`, with the seq of the entry.
     """
 
     rooms: dict[UUID, Room]
@@ -108,8 +108,8 @@ class Batch:
         return Accepted(entry)
 
     def forget_deleted(self) -> None:
-        """Have the entries of messages that are deleted by now say so little as the log will: not even somebody who
-        repeats an edit is told its text again."""
+        """Take the texts of messages that are deleted by now out of their entries: these are told as they are
+        committed, and a repeat brings no text back."""
         deleted = {str(message_id) for message_id in self.deleted}
         for entry in self.done.values():
             if entry.data["message_id"] in deleted and "text" in entry.data:
