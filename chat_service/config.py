@@ -7,10 +7,14 @@ from common.config import Settings as CommonSettings
 
 
 class Settings(CommonSettings):
-    """What the application needs, however it is composed."""
+    """What the application needs, however it is composed.
+
+    `database_patience` is how long a request waits for a database that is restarting, in seconds.
+    """
 
     port: int = 8002
     database_url: SecretStr
+    database_patience: float = 5.0
     service_token: Secret
 
 

@@ -36,7 +36,11 @@ def create_app(settings: Settings, bus: Bus, user_service: httpx.AsyncClient) ->
     is user_service's, is closed with the application."""
     service_token = settings.service_token.get_secret_value()
     # a connection for each partition's batch, for the relay, and for requests
-    database = Database(settings.database_url.get_secret_value(), pool_size=len(COMMAND_QUEUES) + 10)
+    database = Database(
+        settings.database_url.get_secret_value(),
+        pool_size=len(COMMAND_QUEUES) + 10,
+        patience=settings.database_patience,
+    )
     relay = OutboxRelay(database, Outbox, bus, name=NAME)
     users = Users(database, user_service, service_token)
     verifier = TokenVerifier(fetch_keys_over_http(user_service))

@@ -16,7 +16,6 @@ from common.sockets import give_up_when_unheard
 
 _BEGIN = "parley_begin"
 
-_CONNECT_PATIENCE_S = 5.0
 _RECONNECT_S = 0.1
 
 _WORLDS_FAULTS = ("08", "40", "53", "57P", "58")
@@ -66,8 +65,11 @@ class Database:
     SQLite file is overwritten there (secure_delete); its write-ahead log ends with the last connection.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10, command_timeout: float | None = 10) -> None:
-        """`command_timeout` bounds one statement, in seconds."""
+    def __init__(
+        self, url: str, *, pool_size: int = 10, command_timeout: float | None = 10, patience: float = 0
+    ) -> None:
+        """`command_timeout` bounds one statement, `patience` is how long a server that is away is waited for: both in
+        seconds."""
         self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
             self.engine = create_async_engine(url, pool_size=pool_size, hide_parameters=True)
@@ -87,6 +89,7 @@ class Database:
                 },
             )
         self._writer = asyncio.Lock()
+        self._patience = patience
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -119,7 +122,7 @@ class Database:
 
     async def _begin(self, session: AsyncSession) -> None:
         """Wait out a server that is restarting. Nothing has been done yet that could be done twice."""
-        give_up_at = time.monotonic() + _CONNECT_PATIENCE_S
+        give_up_at = time.monotonic() + self._patience
         while True:
             try:
                 await session.connection()

@@ -29,10 +29,14 @@ def _seed(secret: SecretStr) -> SecretStr:
 
 
 class Settings(CommonSettings):
-    """What the application needs, however it is composed."""
+    """What the application needs, however it is composed.
+
+    `database_patience` is how long a request waits for a database that is restarting, in seconds.
+    """
 
     port: int = 8001
     database_url: SecretStr
+    database_patience: float = 5.0
     service_token: Secret
     signing_key: Annotated[Secret, AfterValidator(_seed)]
     email_digest_key: Secret

@@ -38,7 +38,7 @@ def create_app(
     """The service on a migrated database. Whoever composes it starts and stops `bus`; `bloom`, whose base URL is
     bloom_service's, is closed with the application. `password_hash` is by default as strong as it should be."""
     service_token = settings.service_token.get_secret_value()
-    database = Database(settings.database_url.get_secret_value())
+    database = Database(settings.database_url.get_secret_value(), patience=settings.database_patience)
     relay = OutboxRelay(database, Outbox, bus, name=NAME, on_empty=Watermarks(database, bus))
     passwords = Passwords(password_hash or PasswordHash.recommended())
     digests = EmailDigests(settings.email_digest_key.get_secret_value())

@@ -249,7 +249,7 @@ class ChatService:
 
 
 def settings(database_url: str) -> Settings:
-    return Settings(database_url=SecretStr(database_url), service_token=SecretStr(SERVICE_TOKEN))
+    return Settings(database_url=SecretStr(database_url), database_patience=0, service_token=SecretStr(SERVICE_TOKEN))
 
 
 @asynccontextmanager

@@ -121,6 +121,7 @@ def _table(name: str) -> Table:
 def settings(database_url: str) -> Settings:
     return Settings(
         database_url=SecretStr(database_url),
+        database_patience=0,
         service_token=SecretStr(SERVICE_TOKEN),
         signing_key=SecretStr(SIGNING_KEY),
         email_digest_key=SecretStr(EMAIL_DIGEST_KEY),

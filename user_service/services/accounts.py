@@ -14,7 +14,7 @@ from contracts.messages import SessionRevoked, UserDeleted, UserProfileChanged, 
 from user_service.events import record
 from user_service.models import Session, User
 from user_service.services.emails import EmailDigests
-from user_service.services.names import canonical
+from user_service.services.names import canonical, is_reserved
 from user_service.services.passwords import Passwords
 from user_service.services.sessions import SessionEnded
 
@@ -55,6 +55,8 @@ class Accounts:
 
     async def register(self, *, email: str, username: str, password: str, display_name: str) -> User:
         """Raises `EmailTaken`, `UsernameTaken`: the unique indexes decide, however close two registrations are."""
+        if is_reserved(username):
+            raise UsernameTaken
         user = User(
             id=uuid7(),
             email=email,

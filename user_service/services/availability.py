@@ -14,7 +14,7 @@ from contracts.internal_http import EmailAnswer, EmailCheck
 from user_service.models import User
 from user_service.services.circuit import CircuitBreaker
 from user_service.services.emails import EmailDigests
-from user_service.services.names import canonical
+from user_service.services.names import canonical, is_reserved
 
 ANSWERS = Counter("parley_email_availability_answers", "Who answered whether an email is available", ["by"])
 
@@ -80,5 +80,7 @@ class Availability:
             return await session.scalar(select(User.id).where(User.email_canonical == email_canonical)) is None
 
     async def of_username(self, username: str) -> bool:
+        if is_reserved(username):
+            return False
         async with self._database.read() as session:
             return await session.scalar(select(User.id).where(User.username_canonical == canonical(username))) is None

@@ -108,6 +108,16 @@ class TestATakenName:
 
         problem(response, 409, "username_taken")
 
+    @pytest.mark.parametrize("username", ["deleted", "Deleted"])
+    async def test_as_the_username_that_deleted_accounts_are_shown_by_is_refused(
+        self, http: httpx.AsyncClient, username: str
+    ) -> None:
+        problem(
+            await http.post("/api/v1/users", json={**new_credentials(), "username": username}), 409, "username_taken"
+        )
+        availability = ok(await http.post("/api/v1/users/availability", json={"username": username}))
+        assert availability == {"available": False}
+
     async def test_leaves_nothing_of_the_registration_that_was_refused(self, service: UserService, alice: User) -> None:
         credentials = {**new_credentials(), "username": alice.account.username}
         problem(await service.http.post("/api/v1/users", json=credentials), 409)
