@@ -55,6 +55,7 @@ def test_every_sequence_of_requests_is_answered_as_documented(api: Api[ChatServi
     run_sequences(api)
 
 
+@pytest.mark.timeout(300)
 def test_every_documented_answer_can_be_had_and_no_other(api: Api[ChatService], unavailable: Api[ChatService]) -> None:
     owner, member, stranger = (api.service.newcomer() for _ in range(3))
     run = api.portal.call
