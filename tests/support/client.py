@@ -198,7 +198,7 @@ class Socket:
         self._rooms: dict[str, int] = {}  # with the head that was told when the room was
         self._inbox: list[Json] = []
         self._news = asyncio.Event()
-        self._budget = _Budget()
+        self._budget = Budget()
         self._reader = asyncio.create_task(self._read())
 
     # --- what arrives
@@ -349,7 +349,7 @@ class Socket:
                 for room in frame["rooms"]:
                     self._rooms[room["id"]] = room["head"]
                     self.seen[room["id"]] = self.resume.get(room["id"], room["head"])
-                self._budget = _Budget(frame["limits"]["frames_per_second"], frame["limits"]["frames_burst"])
+                self._budget = Budget(frame["limits"]["frames_per_second"], frame["limits"]["frames_burst"])
             case "event":
                 self._note_event(frame)
             case "gap":
@@ -401,7 +401,7 @@ class Socket:
         return f"the last of {len(self.frames)} frames: {[str(frame)[:300] for frame in self.frames[-5:]]}"
 
 
-class _Budget:
+class Budget:
     """Keeps a client within the rate that the server has named, with a tenth to spare."""
 
     def __init__(self, per_second: float = 1000, burst: int = 1000) -> None:

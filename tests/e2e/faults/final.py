@@ -1,0 +1,107 @@
+"""Reads what the database holds: the single process's files, or the stack's PostgreSQL."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from contracts.fields import rfc3339
+from tests.e2e.faults.history import Json, abridged
+from tests.e2e.faults.state import Entry, Final, Member, Message, Room
+
+Rows = Callable[[str, str], Iterable[Json]]
+"""Answers a query of a service's database with its rows, each by the names of its columns."""
+
+_ROOMS = "SELECT id, head, deleted_at FROM rooms"
+_ENTRIES = "SELECT room_id, seq, id, kind, actor_id, command_id, at, data FROM entries ORDER BY room_id, seq"
+_MESSAGES = "SELECT id, room_id, seq, sender_id, text, reply_to, at, edited_at, deleted FROM messages"
+_REACTIONS = "SELECT message_id, emoji, user_id FROM reactions"
+_MEMBERS = """SELECT m.room_id, m.user_id, m.role, m.read_seq, r.message_count - m.read_count AS unread
+ FROM members m JOIN rooms r ON r.id = m.room_id"""
+_EMAILS = "SELECT email_canonical FROM users"
+
+
+def of_standalone(data_folder: Path) -> Final:
+    """Of a single process that has ended, or does nothing any more."""
+
+    def rows(service: str, query: str) -> Iterable[Json]:
+        with closing(sqlite3.connect(f"file:{data_folder / service}.db?mode=ro", uri=True)) as database:
+            database.row_factory = sqlite3.Row
+            yield from map(dict, database.execute(query))
+
+    return _final(rows, "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'reactions'")
+
+
+def of_stack(postgres: Any) -> Final:
+    """`postgres` is the container, of the Docker SDK, in which the databases are."""
+
+    def rows(service: str, query: str) -> Iterable[Json]:
+        copy = f"COPY (SELECT to_jsonb(r) FROM ({query}) r) TO STDOUT (FORMAT csv, QUOTE E'\\x01')"
+        command = ["psql", "--username", "postgres", "--dbname", service, "--no-psqlrc", "--quiet", "--command", copy]
+        code, (output, error) = postgres.exec_run(command, demux=True)
+        assert code == 0, (error or b"").decode()
+        # a JSON line that holds a comma is quoted, with a character that JSON never holds
+        for line in (output or b"").decode().splitlines():
+            yield json.loads(line.strip("\x01"))
+
+    return _final(rows, "SELECT tablename FROM pg_tables WHERE tablename = 'reactions'")
+
+
+def _final(rows: Rows, has_reactions: str) -> Final:
+    messages = {message.id: message for message in map(_message, rows("chat_service", _MESSAGES))}
+    if list(rows("chat_service", has_reactions)):
+        for row in rows("chat_service", _REACTIONS):
+            messages[_id(row["message_id"])].reactions.add((row["emoji"], _id(row["user_id"])))
+    return Final(
+        rooms=[Room(_id(row["id"]), row["head"], bool(row["deleted_at"])) for row in rows("chat_service", _ROOMS)],
+        entries=[_entry(row) for row in rows("chat_service", _ENTRIES)],
+        messages=list(messages.values()),
+        members=[
+            Member(_id(row["room_id"]), _id(row["user_id"]), row["role"], row["read_seq"], row["unread"])
+            for row in rows("chat_service", _MEMBERS)
+        ],
+        emails=[row["email_canonical"] for row in rows("user_service", _EMAILS)],
+    )
+
+
+def _entry(row: Json) -> Entry:
+    data = json.loads(row["data"]) if isinstance(row["data"], str) else row["data"]
+    if data.get("text"):
+        data["text"] = abridged(data["text"])
+    return Entry(
+        room_id=_id(row["room_id"]),
+        seq=row["seq"],
+        id=_id(row["id"]),
+        kind=row["kind"],
+        actor_id=_id(row["actor_id"]),
+        command_id=_id(row["command_id"]) if row["command_id"] else None,
+        at=_time(row["at"]),
+        data=data,
+    )
+
+
+def _message(row: Json) -> Message:
+    return Message(
+        id=_id(row["id"]),
+        room_id=_id(row["room_id"]),
+        seq=row["seq"],
+        sender_id=_id(row["sender_id"]),
+        text=abridged(row["text"]) if row["text"] else row["text"],
+        reply_to=_id(row["reply_to"]) if row["reply_to"] else None,
+        at=_time(row["at"]),
+        edited_at=_time(row["edited_at"]) if row["edited_at"] else None,
+        deleted=bool(row["deleted"]),
+    )
+
+
+def _id(value: str) -> str:
+    return str(UUID(value))
+
+
+def _time(value: str) -> str:
+    moment = datetime.fromisoformat(value)
+    return rfc3339(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

@@ -1,0 +1,185 @@
+"""Those who work over HTTP alone: one posts messages, one moves members in and out, one registers people."""
+
+import asyncio
+import random
+import time
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+import httpx
+
+from tests.e2e.faults.history import Availability, Deletion, History, Json, Login, Registration
+from tests.e2e.faults.people import Person, Trouble
+from tests.support.client import PASSWORD, login
+
+_AGAIN_S = 0.1
+
+
+class Worker(Protocol):
+    """`served_at` is when the latest piece of work was begun that has come to a good end."""
+
+    name: str
+    served_at: float
+    troubles: list[Trouble]
+
+    async def run(self) -> None: ...
+
+    def finish(self) -> None:
+        """Begins nothing new."""
+
+
+class Poster:
+    """Posts messages under idempotency keys, each until there is an answer, and some of them again later."""
+
+    name = "poster"
+
+    def __init__(self, person: Person, rooms: Sequence[str], *, seed: str, pause: float) -> None:
+        self.served_at = 0.0
+        self.troubles = person.troubles
+        self._person = person
+        self._rooms = rooms
+        self._random = random.Random(seed)
+        self._pause = pause
+        self._finishing = False
+
+    async def run(self) -> None:
+        while not self._finishing:
+            begun_at = time.monotonic()
+            id, text = str(UUID(int=self._random.getrandbits(128), version=4)), f"{self._random.getrandbits(64):016x}"
+            command = self._person.new_command(id, self._random.choice(self._rooms), "send", text=text)
+            while await self._person.post(command) not in (200, 201):
+                await asyncio.sleep(_AGAIN_S)
+            self.served_at = begun_at
+            self._person.recent.append(command)
+            if self._random.random() < 0.1:
+                await self._person.post(self._random.choice(self._person.recent))
+            await asyncio.sleep(self._random.uniform(0, 2 * self._pause))
+
+    def finish(self) -> None:
+        self._finishing = True
+
+
+class Moderator:
+    """Removes people from rooms that it owns, and adds them back."""
+
+    name = "moderator"
+
+    def __init__(self, person: Person, others: Sequence[Person], rooms: Sequence[str], *, seed: str) -> None:
+        self.served_at = 0.0
+        self.troubles = person.troubles
+        self._person = person
+        self._others = others
+        self._rooms = rooms
+        self._random = random.Random(seed)
+        self._finishing = False
+
+    async def run(self) -> None:
+        while not self._finishing:
+            begun_at = time.monotonic()
+            room_id, other = self._random.choice(self._rooms), self._random.choice(self._others)
+            if await self._person.change("remove", room_id, other) is not None:
+                self.served_at = begun_at
+            await other.page(room_id, "messages")
+            await asyncio.sleep(self._random.uniform(0, 1))
+            await self._person.change("add", room_id, other)
+            await asyncio.sleep(self._random.uniform(0, 2))
+
+    def finish(self) -> None:
+        self._finishing = True
+
+
+class Registrar:
+    """Registers people, each until there is an answer, sometimes twice at once; asks whether their emails are
+    available; deletes some of their accounts, and registers some of those emails anew."""
+
+    name = "registrar"
+
+    def __init__(self, http: httpx.AsyncClient, history: History, *, seed: str, pause: float) -> None:
+        self.served_at = 0.0
+        self.troubles: list[Trouble] = []
+        self._http = http
+        self._history = history
+        self._random = random.Random(seed)
+        self._pause = pause
+        self._finishing = False
+        self._prefix = f"{self._random.getrandbits(48):012x}"
+        self._count = 0
+
+    async def run(self) -> None:
+        known: list[str] = []
+        while not self._finishing:
+            begun_at = time.monotonic()
+            self._count += 1
+            email = f"{self._prefix}-{self._count}@example.com"
+            await self._ask(email)
+            if self._random.random() < 0.2:
+                await asyncio.gather(self._register_surely(email), self._register_surely(email))
+            else:
+                await self._register_surely(email)
+            self.served_at = begun_at
+            known.append(email)
+            await self._ask(email)
+            if self._random.random() < 0.1:
+                await self._delete_and_register_anew(known.pop(self._random.randrange(len(known))))
+            if known:
+                await self._ask(self._random.choice(known[-20:]))
+            await asyncio.sleep(self._random.uniform(0, 2 * self._pause))
+
+    def finish(self) -> None:
+        self._finishing = True
+
+    async def log_in(self, email: str) -> int | None:
+        sent_at = time.monotonic()
+        response = await self._answer(login(self._http, email))
+        status = None if response is None else response.status_code
+        self._history.logins.append(Login(email, sent_at, time.monotonic(), status))
+        return status
+
+    async def _register_surely(self, email: str) -> None:
+        """A 409 to an attempt after one without an answer means that that one was kept."""
+        while (await self._register(email)).status not in (201, 409):
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _register(self, email: str) -> Registration:
+        username = f"u{self._random.getrandbits(64):016x}"
+        sent_at = time.monotonic()
+        body = {"email": email, "username": username, "password": PASSWORD, "display_name": "Somebody"}
+        response = await self._answer(self._http.post("/api/v1/users", json=body))
+        status = None if response is None else response.status_code
+        code = response.json()["code"] if response is not None and response.status_code == 409 else None
+        registration = Registration(email, sent_at, time.monotonic(), status, code)
+        self._history.registrations.append(registration)
+        return registration
+
+    async def _ask(self, email: str) -> None:
+        """With the case of its letters changed, which makes no difference."""
+        sent_at = time.monotonic()
+        response = await self._answer(self._http.post("/api/v1/users/availability", json={"email": email.title()}))
+        available = response.json()["available"] if response is not None and response.status_code == 200 else None
+        self._history.availabilities.append(Availability(email, sent_at, time.monotonic(), available))
+
+    async def _delete_and_register_anew(self, email: str) -> None:
+        response = await self._answer(login(self._http, email))
+        if response is None or response.status_code != 200:
+            return
+        headers = {"Authorization": f"Bearer {response.json()['access_token']}"}
+        body: Json = {"password": PASSWORD}
+        sent_at = time.monotonic()
+        response = await self._answer(self._http.request("DELETE", "/api/v1/users/me", json=body, headers=headers))
+        status = None if response is None else response.status_code
+        self._history.deletions.append(Deletion(email, sent_at, time.monotonic(), status))
+        if self._random.random() < 0.5:
+            await self._register_surely(email)
+
+    async def _answer(self, request: Coroutine[Any, Any, httpx.Response]) -> httpx.Response | None:
+        try:
+            response = await request
+        except httpx.TransportError as error:
+            self.troubles.append(Trouble(time.monotonic(), type(error).__name__))
+            return None
+        if response.status_code >= 500:
+            what = f"{response.request.url.path}: {response.status_code}"
+            self.troubles.append(Trouble(time.monotonic(), what))
+            return None
+        return response

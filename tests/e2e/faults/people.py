@@ -1,0 +1,156 @@
+"""Those who use the product in a run, and what they ask of it over HTTP."""
+
+import time
+from collections import deque
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import httpx
+
+from tests.e2e.faults.history import Change, Command, History, Json, Page, Post, abridged
+from tests.support.client import PASSWORD, login, new_credentials
+
+_TOKEN_LASTS_S = 600
+"""Of the 15 minutes that an access token is good for."""
+
+_REMEMBERED = 200
+
+
+Answer = httpx.Response | None
+
+
+class Trouble(NamedTuple):
+    """What somebody was told, or met with, that nobody should while nothing is at fault."""
+
+    at: float
+    what: str
+
+
+class Person:
+    """`recent` are the latest commands, over whichever connection: to be sent again now and then. `troubles` are
+    those over HTTP."""
+
+    def __init__(self, http: httpx.AsyncClient, history: History, own: Json) -> None:
+        self.id: str = own["id"]
+        self.username: str = own["username"]
+        self.recent: deque[Command] = deque(maxlen=_REMEMBERED)
+        self.troubles: list[Trouble] = []
+        self._http = http
+        self._history = history
+        self._token: str | None = None
+        self._signed_in_at = 0.0
+
+    @classmethod
+    async def register(cls, http: httpx.AsyncClient, history: History) -> "Person":
+        """Somebody new, while nothing is at fault yet."""
+        response = await http.post("/api/v1/users", json=new_credentials())
+        assert response.status_code == 201, response.text
+        return cls(http, history, response.json())
+
+    async def token(self, *, new: bool = False) -> str | None:
+        """An access token that is good for some minutes; None if there is none to be had right now."""
+        if new or self._token is None or time.monotonic() - self._signed_in_at > _TOKEN_LASTS_S:
+            self._token = None
+            try:
+                response = await login(self._http, self.username, PASSWORD)
+            except httpx.TransportError as error:
+                self._in_trouble(type(error).__name__)
+                return None
+            if response.status_code == 200:
+                self._token, self._signed_in_at = response.json()["access_token"], time.monotonic()
+            else:
+                self._in_trouble(f"login: {response.status_code}")
+        return self._token
+
+    async def request(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> Answer:
+        """None if there was no answer, or none that says what became of the request."""
+        token = await self.token()
+        if token is None:
+            return None
+        headers = {"Authorization": f"Bearer {token}", **(headers or {})}
+        try:
+            response = await self._http.request(method, f"/api/v1{path}", headers=headers, **options)
+        except httpx.TransportError as error:
+            self._in_trouble(type(error).__name__)
+            return None
+        if response.status_code == 401:
+            self._token = None
+        if response.status_code == 401 or response.status_code >= 500:
+            self._in_trouble(f"{method} {path}: {response.status_code}")
+            return None
+        return response
+
+    async def create_room(self) -> str:
+        """A public one, while nothing is at fault yet."""
+        response = await self.request("POST", "/rooms", json={"kind": "public", "name": "A room"})
+        assert response is not None
+        assert response.status_code == 201, response.text
+        room_id: str = response.json()["id"]
+        return room_id
+
+    async def change(self, action: str, room_id: str, of: "Person | None" = None) -> int | None:
+        """`join` or `leave` a room, or `add` or `remove` somebody else; returns the status."""
+        person = of or self
+        sent_at = time.monotonic()
+        match action:
+            case "join" | "leave":
+                response = await self.request("POST", f"/rooms/{room_id}/{action}")
+            case "add":
+                path = f"/rooms/{room_id}/members/{person.id}"
+                response = await self.request("PUT", path, json={"role": "member"})
+            case _:
+                response = await self.request("DELETE", f"/rooms/{room_id}/members/{person.id}")
+        status = _status(response)
+        self._history.changes.append(Change(action, room_id, person.id, sent_at, time.monotonic(), status))
+        return status
+
+    async def page(self, room_id: str, what: str) -> None:
+        """Reads the room's `messages` or `events`, whether one may or not."""
+        sent_at = time.monotonic()
+        response = await self.request("GET", f"/rooms/{room_id}/{what}", params={"limit": 20})
+        self._history.pages.append(Page(room_id, self.id, sent_at, time.monotonic(), _status(response)))
+
+    async def post(self, command: Command) -> int | None:
+        """Posts a message under the command's id; returns the status."""
+        sent_at = time.monotonic()
+        response = await self.request(
+            "POST",
+            f"/rooms/{command.room_id}/messages",
+            json={"text": command.text},
+            headers={"Idempotency-Key": command.id},
+        )
+        told: tuple[str, int, str] | tuple[()] = ()
+        if response is not None and response.status_code in (200, 201):
+            message = response.json()
+            told = (message["id"], message["seq"], message["at"])
+        status = _status(response)
+        self._history.posts.append(Post(command.id, sent_at, time.monotonic(), status, *told))
+        return status
+
+    async def rooms(self) -> dict[str, int] | None:
+        """The heads of the rooms that one is a member of; None if they can't be had right now."""
+        heads: dict[str, int] = {}
+        cursor: Json = {}
+        while True:
+            response = await self.request("GET", "/rooms", params={"limit": 100, **cursor})
+            if response is None or response.status_code != 200:
+                return None
+            page = response.json()
+            heads |= {room["id"]: room["head"] for room in page["items"]}
+            if page["next"] is None:
+                return heads
+            cursor = {"cursor": page["next"]}
+
+    def new_command(self, id: str, room_id: str, kind: str, **content: Any) -> Command:
+        """A command that is being made. The history has it with its text abridged."""
+        command = Command(id, self.id, room_id, kind, **content)
+        told = command.text and abridged(command.text)
+        self._history.commands[self.id, id] = command if told == command.text else replace(command, text=told)
+        return command
+
+    def _in_trouble(self, what: str) -> None:
+        self.troubles.append(Trouble(time.monotonic(), what))
+
+
+def _status(response: Answer) -> int | None:
+    return None if response is None else response.status_code

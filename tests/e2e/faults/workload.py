@@ -1,0 +1,170 @@
+"""A seeded workload: many clients and a few who work over HTTP alone, with a history of what they did and saw."""
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping
+
+import httpx
+
+from tests.e2e.faults.clients import Client
+from tests.e2e.faults.history import History
+from tests.e2e.faults.http_workers import Moderator, Poster, Registrar, Worker
+from tests.e2e.faults.people import Person
+
+_HTTP_ANSWERS_WITHIN_S = 10.0
+_PAUSE_WITHOUT_RATE_S = 0.1
+_LOGINS = 40
+"""How many of the registered people log in at the end. That all of them are there, the final state tells."""
+
+
+class Workload:
+    """The same seed makes the same decisions, as far as what comes back, and when, allows.
+
+    Every fourth client is a second one of the person before it, and every sixth a slow reader.
+    """
+
+    def __init__(self, history: History, http: httpx.AsyncClient, clients: list[Client], workers: list[Worker]) -> None:
+        self.clients = clients
+        self._history = history
+        self._http = http
+        self._workers = workers
+        self._tasks: dict[str, asyncio.Task[None]] = {
+            one.name: asyncio.create_task(one.run()) for one in [*clients, *workers]
+        }
+
+    @classmethod
+    async def start(
+        cls, base_url: str, seed: int, *, clients: int = 24, rooms: int = 8, rate: float | None = None
+    ) -> "Workload":
+        """Begins, with `rate` commands per second of all clients together, or as many as the server takes."""
+        history = History(seed)
+        chance = random.Random(f"{seed} start")
+        http = httpx.AsyncClient(
+            base_url=base_url,
+            timeout=_HTTP_ANSWERS_WITHIN_S,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=None, keepalive_expiry=1),
+        )
+        owner = await Person.register(http, history)
+        room_ids = [await owner.create_room() for _ in range(rooms)]
+        people: list[Person] = []
+        for number in range(clients):
+            if number % 4 == 3:
+                people.append(people[-1])
+                continue
+            people.append(await Person.register(http, history))
+            for room_id in chance.sample(room_ids, max(1, rooms // 2)):
+                await people[-1].change("join", room_id)
+        interval = None if rate is None else clients / rate
+        talking = [
+            Client(
+                f"client {number}",
+                base_url,
+                person,
+                history,
+                room_ids,
+                seed=f"{seed} client {number}",
+                interval=interval,
+                slow=number % 6 == 5,
+            )
+            for number, person in enumerate(people)
+        ]
+        pause = _PAUSE_WITHOUT_RATE_S if rate is None else max(0.1, 10 / rate)
+        others = list({person.id: person for person in people}.values())
+        workers: list[Worker] = [
+            Poster(owner, room_ids, seed=f"{seed} poster", pause=pause),
+            Moderator(owner, others, room_ids, seed=f"{seed} moderator"),
+            Registrar(http, history, seed=f"{seed} registrar", pause=10 * pause),
+        ]
+        return cls(history, http, talking, workers)
+
+    @property
+    def commands(self) -> int:
+        """How many were made so far."""
+        return len(self._history.commands)
+
+    @property
+    def entries(self) -> int:
+        """How many have come into being so far, as far as anybody has heard."""
+        heads: dict[str, int] = {}
+        for client in self.clients:
+            for room_id, seq in client.highest.items():
+                heads[room_id] = max(heads.get(room_id, 0), seq)
+        return sum(heads.values())
+
+    def reconnects(self, since: float) -> Mapping[str, int]:
+        """How often each client has lost a connection that it would have kept, from a `time.monotonic()` on."""
+        return {client.name: sum(at >= since for at in client.reconnects) for client in self.clients}
+
+    def errors(self, since: float) -> Mapping[str, list[str]]:
+        """What each was told, from a `time.monotonic()` on, that nobody should be told while nothing is at fault."""
+        told = {one.name: one.troubles for one in [*self.clients, *self._workers]}
+        told |= {f"{client.name} over HTTP": client.person.troubles for client in self.clients}
+        return {name: [trouble.what for trouble in troubles if trouble.at >= since] for name, troubles in told.items()}
+
+    async def served(self, *, within: float = 30) -> float:
+        """Seconds until each client has had a command acked that it made after this call, a message was posted over
+        HTTP, somebody was removed or added, and somebody registered. Raises AssertionError, with those who were not."""
+        begun_at = time.monotonic()
+        for client in self.clients:
+            client.hurry()
+        while waiting := [one.name for one in [*self.clients, *self._workers] if one.served_at < begun_at]:
+            self._check()
+            elapsed = time.monotonic() - begun_at
+            assert elapsed < within, f"not served within {within} s: {', '.join(waiting)}"
+            await asyncio.sleep(0.02)
+        return time.monotonic() - begun_at
+
+    async def finish(self, *, within: float = 60) -> History:
+        """Lets everybody finish what they began, and hear every room to its end. What was not heard or answered in
+        time shows in the history."""
+        deadline = time.monotonic() + within
+        for one in [*self.clients, *self._workers]:
+            one.finish()
+        try:
+            while not self._is_settled() and time.monotonic() < deadline:
+                await asyncio.sleep(0.02)
+            for client in self.clients:
+                client.hear_until(await self._rooms_of(client.person, deadline))
+            await asyncio.wait(self._tasks.values(), timeout=max(1, deadline - time.monotonic()))
+            self._check()
+            for client in self.clients:
+                client.give_up()
+            unfinished = [worker.name for worker in self._workers if not self._tasks[worker.name].done()]
+            assert not unfinished, f"not finished within {within} s: {', '.join(unfinished)}"
+            await self._log_in()
+        finally:
+            await self.stop()
+        return self._history
+
+    async def stop(self) -> None:
+        """Ends everybody at once, wherever they are."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await self._http.aclose()
+
+    def _is_settled(self) -> bool:
+        self._check()
+        return all(self._tasks[worker.name].done() for worker in self._workers) and all(
+            client.settled for client in self.clients
+        )
+
+    async def _rooms_of(self, person: Person, deadline: float) -> dict[str, int]:
+        while (rooms := await person.rooms()) is None:
+            assert time.monotonic() < deadline, "the rooms can't be had"
+            await asyncio.sleep(0.1)
+        return rooms
+
+    async def _log_in(self) -> None:
+        (registrar,) = (worker for worker in self._workers if isinstance(worker, Registrar))
+        emails = sorted({one.email for one in self._history.registrations if one.status == 201})
+        for email in random.Random(self._history.seed).sample(emails, min(_LOGINS, len(emails))):
+            await registrar.log_in(email)
+
+    def _check(self) -> None:
+        """Raises what has ended somebody before their time."""
+        for task in self._tasks.values():
+            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                raise error
