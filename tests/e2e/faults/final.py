@@ -40,7 +40,7 @@ def of_stack(postgres: Any) -> Final:
     """`postgres` is the container, of the Docker SDK, in which the databases are."""
 
     def rows(service: str, query: str) -> Iterable[Json]:
-        copy = f"COPY (SELECT to_jsonb(r) FROM ({query}) r) TO STDOUT (FORMAT csv, QUOTE E'\\x01')"
+        copy = f"COPY (SELECT to_jsonb(r) FROM ({query}) r) TO STDOUT (FORMAT csv, QUOTE E'\\x01')"  # noqa: S608
         command = ["psql", "--username", "postgres", "--dbname", service, "--no-psqlrc", "--quiet", "--command", copy]
         code, (output, error) = postgres.exec_run(command, demux=True)
         assert code == 0, (error or b"").decode()

@@ -155,6 +155,7 @@ class Post(NamedTuple):
     """One attempt to post a message under the key of its command. `status` is None where no answer came; the rest is
     what a 200 or 201 told."""
 
+    user_id: str
     command_id: str
     sent_at: float
     answered_at: float

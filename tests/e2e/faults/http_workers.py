@@ -1,19 +1,23 @@
 """Those who work over HTTP alone: one posts messages, one moves members in and out, one registers people."""
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Coroutine, Sequence
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
 import httpx
 
-from tests.e2e.faults.history import Availability, Deletion, History, Json, Login, Registration
+from tests.e2e.faults.history import Availability, Command, Deletion, History, Json, Login, Registration
 from tests.e2e.faults.people import Person, Trouble
 from tests.support.client import PASSWORD, login
+from tests.support.eventually import eventually
 
 _AGAIN_S = 0.1
+_FOREVER = math.inf
 
 
 class Worker(Protocol):
@@ -48,8 +52,7 @@ class Poster:
             begun_at = time.monotonic()
             id, text = str(UUID(int=self._random.getrandbits(128), version=4)), f"{self._random.getrandbits(64):016x}"
             command = self._person.new_command(id, self._random.choice(self._rooms), "send", text=text)
-            while await self._person.post(command) not in (200, 201):
-                await asyncio.sleep(_AGAIN_S)
+            await eventually(partial(self._is_posted, command), within=_FOREVER, every=_AGAIN_S)
             self.served_at = begun_at
             self._person.recent.append(command)
             if self._random.random() < 0.1:
@@ -58,6 +61,9 @@ class Poster:
 
     def finish(self) -> None:
         self._finishing = True
+
+    async def _is_posted(self, command: Command) -> bool:
+        return await self._person.post(command) in (200, 201)
 
 
 class Moderator:
@@ -138,19 +144,17 @@ class Registrar:
 
     async def _register_surely(self, email: str) -> None:
         """A 409 to an attempt after one without an answer means that that one was kept."""
-        while (await self._register(email)).status not in (201, 409):
-            await asyncio.sleep(_AGAIN_S)
+        await eventually(partial(self._is_registered, email), within=_FOREVER, every=_AGAIN_S)
 
-    async def _register(self, email: str) -> Registration:
+    async def _is_registered(self, email: str) -> bool:
         username = f"u{self._random.getrandbits(64):016x}"
         sent_at = time.monotonic()
         body = {"email": email, "username": username, "password": PASSWORD, "display_name": "Somebody"}
         response = await self._answer(self._http.post("/api/v1/users", json=body))
         status = None if response is None else response.status_code
         code = response.json()["code"] if response is not None and response.status_code == 409 else None
-        registration = Registration(email, sent_at, time.monotonic(), status, code)
-        self._history.registrations.append(registration)
-        return registration
+        self._history.registrations.append(Registration(email, sent_at, time.monotonic(), status, code))
+        return status in (201, 409)
 
     async def _ask(self, email: str) -> None:
         """With the case of its letters changed, which makes no difference."""

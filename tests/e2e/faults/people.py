@@ -124,7 +124,7 @@ class Person:
             message = response.json()
             told = (message["id"], message["seq"], message["at"])
         status = _status(response)
-        self._history.posts.append(Post(command.id, sent_at, time.monotonic(), status, *told))
+        self._history.posts.append(Post(self.id, command.id, sent_at, time.monotonic(), status, *told))
         return status
 
     async def rooms(self) -> dict[str, int] | None:

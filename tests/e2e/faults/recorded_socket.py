@@ -34,6 +34,7 @@ from tests.e2e.faults.history import (
 from tests.support.client import Budget
 
 _ANSWERS_WITHIN_S = 10
+_ACK_FIELDS = ("id", "room_id", "seq", "message_id", "at", "duplicate")
 _STARTS_AS_EVENT = '{"type":"event"'
 
 
@@ -170,7 +171,7 @@ class RecordedSocket:
         if not self._ended:
             self._ended = True
             self.record.closed_at = time.monotonic()
-            self.record.close_code = self._websocket.close_code or 1006
+            self.record.close_code = int(self._websocket.close_code or 1006)
             self.news.set()
 
     def _note_event(self, event: Heard) -> None:
@@ -203,8 +204,7 @@ class RecordedSocket:
             case "read" | "typing":
                 records.append(News(frame["room_id"], frame["type"]))
             case "ack":
-                values = (frame[name] for name in ("id", "room_id", "seq", "message_id", "at", "duplicate"))
-                records.append(Ack(*values, received_at=now))
+                records.append(Ack(*(frame[name] for name in _ACK_FIELDS), now))
                 self._answered(frame)
             case "error":
                 records.append(Error(frame.get("id"), frame["code"], now))

@@ -123,8 +123,7 @@ class Workload:
         for one in [*self.clients, *self._workers]:
             one.finish()
         try:
-            while not self._is_settled() and time.monotonic() < deadline:
-                await asyncio.sleep(0.02)
+            await self._settled(deadline)
             for client in self.clients:
                 client.hear_until(await self._rooms_of(client.person, deadline))
             await asyncio.wait(self._tasks.values(), timeout=max(1, deadline - time.monotonic()))
@@ -145,11 +144,14 @@ class Workload:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         await self._http.aclose()
 
-    def _is_settled(self) -> bool:
-        self._check()
-        return all(self._tasks[worker.name].done() for worker in self._workers) and all(
-            client.settled for client in self.clients
-        )
+    async def _settled(self, deadline: float) -> None:
+        """Returns when everybody has come to the end of what they began, or has had the time."""
+        while time.monotonic() < deadline:
+            self._check()
+            working = any(not self._tasks[worker.name].done() for worker in self._workers)
+            if not working and all(client.settled for client in self.clients):
+                return
+            await asyncio.sleep(0.02)
 
     async def _rooms_of(self, person: Person, deadline: float) -> dict[str, int]:
         while (rooms := await person.rooms()) is None:
