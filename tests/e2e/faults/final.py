@@ -40,13 +40,11 @@ def of_stack(postgres: Any) -> Final:
     """`postgres` is the container, of the Docker SDK, in which the databases are."""
 
     def rows(service: str, query: str) -> Iterable[Json]:
-        copy = f"COPY (SELECT to_jsonb(r) FROM ({query}) r) TO STDOUT (FORMAT csv, QUOTE E'\\x01')"  # noqa: S608
-        command = ["psql", "--username", "postgres", "--dbname", service, "--no-psqlrc", "--quiet", "--command", copy]
-        code, (output, error) = postgres.exec_run(command, demux=True)
+        as_json = f"SELECT to_jsonb(r) FROM ({query}) r"  # noqa: S608
+        psql = ["psql", "--no-psqlrc", "--tuples-only", "--no-align", "--username", "postgres", "--dbname", service]
+        code, (output, error) = postgres.exec_run([*psql, "--command", as_json], demux=True)
         assert code == 0, (error or b"").decode()
-        # a JSON line that holds a comma is quoted, with a character that JSON never holds
-        for line in (output or b"").decode().splitlines():
-            yield json.loads(line.strip("\x01"))
+        yield from map(json.loads, (output or b"").splitlines())
 
     return _final(rows, "SELECT tablename FROM pg_tables WHERE tablename = 'reactions'")
 

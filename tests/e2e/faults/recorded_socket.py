@@ -34,7 +34,6 @@ from tests.e2e.faults.history import (
 from tests.support.client import Budget
 
 _ANSWERS_WITHIN_S = 10
-_ACK_FIELDS = ("id", "room_id", "seq", "message_id", "at", "duplicate")
 _STARTS_AS_EVENT = '{"type":"event"'
 
 
@@ -204,7 +203,7 @@ class RecordedSocket:
             case "read" | "typing":
                 records.append(News(frame["room_id"], frame["type"]))
             case "ack":
-                records.append(Ack(*(frame[name] for name in _ACK_FIELDS), now))
+                records.append(_ack(frame, now))
                 self._answered(frame)
             case "error":
                 records.append(Error(frame.get("id"), frame["code"], now))
@@ -219,6 +218,18 @@ class RecordedSocket:
                 del self.unanswered[command_id]
         self._on_frame(frame)
         self.news.set()
+
+
+def _ack(frame: Json, now: float) -> Ack:
+    return Ack(
+        command_id=frame["id"],
+        room_id=frame["room_id"],
+        seq=frame["seq"],
+        message_id=frame["message_id"],
+        at=frame["at"],
+        duplicate=frame["duplicate"],
+        received_at=now,
+    )
 
 
 def _frame(command: Command) -> Json:
