@@ -1,33 +1,23 @@
 """What is promised holds through kills and restarts (G8), with clients at work throughout."""
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.e2e.faults.final import of_stack
+from tests.e2e.faults.judgement import judged_workload
+from tests.e2e.faults.workload import Workload
 from tests.support.client import User, new_http_client, open_socket
 from tests.support.factories import Measured
 from tests.support.product import Product, Stack, Standalone
 from tests.support.shapes import ok
-from tests.support.workload import Workload
 
-ROUNDS = 3
 RECOVERS_WITHIN_S = 30
 """What fails a test. The aim is 10 s; what it took is shown at the end."""
-
-
-@asynccontextmanager
-async def workload_on(base_url: str) -> AsyncIterator[Workload]:
-    async with new_http_client(base_url) as http:
-        workload = await Workload.start(base_url, http)
-        try:
-            yield workload
-        finally:
-            await workload.stop()
 
 
 @pytest.mark.standalone
@@ -38,21 +28,6 @@ class TestSingleProcess:
         standalone.start()
         yield standalone
         standalone.kill()
-
-    @pytest.mark.timeout(120)
-    async def test_killed_again_and_again_keeps_every_promise(
-        self, own_product: Standalone, measured: Measured
-    ) -> None:
-        async with workload_on(own_product.base_url) as workload:
-            for number in range(ROUNDS):
-                await workload.progress()
-                await asyncio.sleep(random.uniform(0, 0.3))  # so that the kill meets any moment
-                own_product.kill()
-                await asyncio.to_thread(own_product.start)
-                seconds = await workload.recovery(within=RECOVERS_WITHIN_S)
-                measured(f"single process killed, round {number + 1}: back at work {seconds:.1f} s after it was ready")
-            await workload.finish()
-            assert all(talker.connections > ROUNDS for talker in workload.talkers)
 
     async def test_told_to_end_closes_sockets_with_1012_and_exits_cleanly_in_time(
         self, own_product: Standalone
@@ -83,16 +58,6 @@ class TestSingleProcess:
             assert await asyncio.to_thread(own_product.wait) == 0
             await slow.connection.close()
 
-    @pytest.mark.timeout(120)
-    async def test_ended_and_started_again_under_load_keeps_every_promise(self, own_product: Standalone) -> None:
-        async with workload_on(own_product.base_url) as workload:
-            await workload.progress()
-            own_product.terminate()
-            assert await asyncio.to_thread(own_product.wait) == 0
-            await asyncio.to_thread(own_product.start)
-            await workload.progress()
-            await workload.finish()
-
 
 @pytest.mark.stack
 class TestStack:
@@ -101,39 +66,41 @@ class TestStack:
         assert isinstance(product, Stack)
         return product
 
+    @pytest.fixture
+    def workload(self, stack: Stack, tmp_path: Path) -> AbstractAsyncContextManager[Workload]:
+        """Judged when it is left."""
+        return judged_workload(stack.base_url, lambda: of_stack(stack.containers("postgres")[0]), tmp_path)
+
     @pytest.mark.timeout(180)
     @pytest.mark.parametrize(
         "service", ["user_service", "chat_service", "gateway_ws", "bloom_service", "rabbitmq", "postgres"]
     )
     async def test_with_one_part_killed_and_started_again_keeps_every_promise(
-        self, stack: Stack, service: str, measured: Measured
+        self, stack: Stack, workload: AbstractAsyncContextManager[Workload], service: str, measured: Measured
     ) -> None:
         container = stack.containers(service)[0]
-        async with workload_on(stack.base_url) as workload:
-            await workload.progress()
+        async with workload as clients:
+            await clients.served()
 
             await asyncio.to_thread(container.kill)
             await asyncio.to_thread(container.start)
-            seconds = await workload.recovery(within=RECOVERS_WITHIN_S)
+            seconds = await clients.served(within=RECOVERS_WITHIN_S)
 
-            measured(f"{service} killed and started: all at work again after {seconds:.1f} s")
-            await workload.progress()
-            await workload.finish()
+            measured(f"{service} killed and started: all served again after {seconds:.1f} s")
 
     @pytest.mark.timeout(180)
     @pytest.mark.parametrize("service", ["rabbitmq", "postgres"])
     async def test_with_its_broker_or_database_restarted_keeps_every_promise(
-        self, stack: Stack, service: str, measured: Measured
+        self, stack: Stack, workload: AbstractAsyncContextManager[Workload], service: str, measured: Measured
     ) -> None:
         container = stack.containers(service)[0]
-        async with workload_on(stack.base_url) as workload:
-            await workload.progress()
+        async with workload as clients:
+            await clients.served()
 
             await asyncio.to_thread(container.restart, timeout=10)
-            seconds = await workload.recovery(within=RECOVERS_WITHIN_S)
+            seconds = await clients.served(within=RECOVERS_WITHIN_S)
 
-            measured(f"{service} restarted: all at work again after {seconds:.1f} s")
-            await workload.finish()
+            measured(f"{service} restarted: all served again after {seconds:.1f} s")
 
     async def test_with_one_gateway_ended_tells_its_clients_1012(self, stack: Stack, http: httpx.AsyncClient) -> None:
         user = await User.register(http)

@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -87,6 +88,10 @@ class Person:
         assert response.status_code == 201, response.text
         room_id: str = response.json()["id"]
         return room_id
+
+    async def join(self, room_ids: Iterable[str]) -> None:
+        for room_id in room_ids:
+            await self.change("join", room_id)
 
     async def change(self, action: str, room_id: str, of: "Person | None" = None) -> int | None:
         """`join` or `leave` a room, or `add` or `remove` somebody else; returns the status."""

@@ -1,0 +1,32 @@
+"""A workload for a test: while it is at work the test does harm, and then everything is judged."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.e2e.faults.checker import check, report
+from tests.e2e.faults.state import Final
+from tests.e2e.faults.storage import store
+from tests.e2e.faults.workload import Workload
+
+
+@asynccontextmanager
+async def judged_workload(
+    base_url: str, read_final: Callable[[], Final], folder: Path, *, clients: int = 8, rooms: int = 4, rate: float = 50
+) -> AsyncIterator[Workload]:
+    """At work throughout; then finished, and judged. Raises AssertionError with each promise that was broken, and the
+    seed; the whole run is then stored in the folder. PARLEY_TEST_SEED makes a run's decisions again."""
+    seed = int(os.environ.get("PARLEY_TEST_SEED") or secrets.randbits(32))
+    workload = await Workload.start(base_url, seed, clients=clients, rooms=rooms, rate=rate)
+    try:
+        yield workload
+        history = await workload.finish()
+    finally:
+        await workload.stop()
+    final = await asyncio.to_thread(read_final)
+    if violations := check(history, final):
+        store(folder / "run.jsonl", history, final)
+        raise AssertionError(f"{report(history, violations)}\nstored in {folder / 'run.jsonl'}")
