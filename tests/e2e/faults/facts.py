@@ -36,7 +36,6 @@ class Facts:
         self.final = final
         self.log: dict[str, dict[int, Entry]] = defaultdict(dict)
         self.entries_of: dict[Key, list[Entry]] = defaultdict(list)
-        self.deleted_rooms = {room.id for room in final.rooms if room.deleted}
         self.deleted_messages: dict[str, Entry] = {}
         for entry in final.entries:
             self.log[entry.room_id][entry.seq] = entry
@@ -68,46 +67,29 @@ class Facts:
         return any(ended == _FOREVER for _, ended in self._memberships.get((room_id, user_id), ()))
 
     def ends_membership(self, entry: Entry, user_id: str) -> bool:
-        return _ends(entry) in (user_id, _EVERYBODY)
+        return _ends(entry) == user_id
 
     def is_erased(self, entry: Entry) -> bool:
         """Whether the text of a `message.posted` or `message.edited` may be gone, and must be."""
-        return entry.room_id in self.deleted_rooms or entry.data.get("message_id") in self.deleted_messages
-
-
-_EVERYBODY = "*"
+        return entry.data.get("message_id") in self.deleted_messages
 
 
 def _ends(entry: Entry) -> str | None:
     """Whose membership an entry ends."""
-    match entry.kind:
-        case "member.left" | "member.removed":
-            user_id: str = entry.data["user_id"]
-            return user_id
-        case "room.updated" if entry.data["deleted"]:
-            return _EVERYBODY
-    return None
+    return entry.data["user_id"] if entry.kind in ("member.left", "member.removed") else None
 
 
 def _memberships(final: Final) -> dict[tuple[str, str], list[tuple[int, float]]]:
     """By room and user: from which seq to which."""
     found: dict[tuple[str, str], list[tuple[int, float]]] = defaultdict(list)
 
-    def end(room_id: str, user_id: str, seq: int) -> None:
-        spans = found[room_id, user_id]
-        if spans and spans[-1][1] == _FOREVER:
-            spans[-1] = (spans[-1][0], seq)
-
     for entry in sorted(final.entries, key=lambda entry: (entry.room_id, entry.seq)):
         whose = _ends(entry)
         if entry.kind == "member.joined":
             found[entry.room_id, entry.data["user_id"]].append((entry.seq, _FOREVER))
-        elif whose == _EVERYBODY:
-            for room_id, user_id in list(found):
-                if room_id == entry.room_id:
-                    end(room_id, user_id, entry.seq)
-        elif whose is not None:
-            end(entry.room_id, whose, entry.seq)
+        elif whose is not None and (spans := found[entry.room_id, whose]):
+            joined, ended = spans[-1]
+            spans[-1] = (joined, min(ended, entry.seq))
     return found
 
 

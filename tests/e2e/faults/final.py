@@ -16,7 +16,7 @@ from tests.e2e.faults.state import Entry, Final, Member, Message, Room
 Rows = Callable[[str, str], Iterable[Json]]
 """Answers a query of a service's database with its rows, each by the names of its columns."""
 
-_ROOMS = "SELECT id, head, deleted_at FROM rooms"
+_ROOMS = "SELECT id, head FROM rooms"
 _ENTRIES = "SELECT room_id, seq, id, kind, actor_id, command_id, at, data FROM entries ORDER BY room_id, seq"
 _MESSAGES = "SELECT id, room_id, seq, sender_id, text, reply_to, at, edited_at, deleted FROM messages"
 _REACTIONS = "SELECT message_id, emoji, user_id FROM reactions"
@@ -55,7 +55,7 @@ def _final(rows: Rows, has_reactions: str) -> Final:
         for row in rows("chat_service", _REACTIONS):
             messages[_id(row["message_id"])].reactions.add((row["emoji"], _id(row["user_id"])))
     return Final(
-        rooms=[Room(_id(row["id"]), row["head"], bool(row["deleted_at"])) for row in rows("chat_service", _ROOMS)],
+        rooms=[Room(_id(row["id"]), row["head"]) for row in rows("chat_service", _ROOMS)],
         entries=[_entry(row) for row in rows("chat_service", _ENTRIES)],
         messages=list(messages.values()),
         members=[

@@ -20,7 +20,6 @@ class Entry(NamedTuple):
 class Room(NamedTuple):
     id: str
     head: int
-    deleted: bool = False
 
 
 @dataclass(slots=True)

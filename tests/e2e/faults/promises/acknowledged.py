@@ -59,7 +59,7 @@ def _as_asked(facts: Facts, command: Command, entry: Entry) -> Iterator[Violatio
         found = (*found, entry.data.get("message_id"))
     if found == wanted:
         return
-    if command.text is not None and entry.data.get("text") is None and found == (*wanted[:2], None, *wanted[3:]):
+    if found == (*wanted[:2], None, *wanted[3:]):
         if not facts.is_erased(entry):
             yield Violation("G1", "lost", "a text is gone, and nobody has deleted it", (command, entry))
         return

@@ -95,7 +95,7 @@ class _Walk:
         if seq > room.position:
             return
         entry = self._facts.log.get(record.room_id, {}).get(seq)
-        if entry is None or seq not in self._facts.joins(self._connection.user_id, record.room_id):
+        if seq not in self._facts.joins(self._connection.user_id, record.room_id):
             yield self._violation(
                 "other", "an added room begins neither with one's joining nor at its end", record, entry
             )

@@ -34,15 +34,13 @@ def _fold(facts: Facts) -> tuple[dict[str, Message], list[Violation]]:
     """The messages that follow from the log, and the entries that don't fit what was before them."""
     messages: dict[str, Message] = {}
     misfits: list[Violation] = []
-    for room_id, log in facts.log.items():
-        if room_id in facts.deleted_rooms:
-            continue
+    for log in facts.log.values():
         for _, entry in sorted(log.items()):
             if (misfit := _apply(messages, entry)) is not None:
                 misfits.append(Violation("G3", "other", misfit, (entry,)))
     for message in facts.final.messages:
         # a deleted text may be kept as null or as nothing
-        if message.deleted and message.id in messages and not message.text:
+        if message.deleted and message.id in messages:
             messages[message.id].text = message.text
     return messages, misfits
 

@@ -48,8 +48,7 @@ class _Walk:
 
     def _told(self, room_id: str, head: int) -> Iterator[Violation]:
         self._rooms[room_id] = head
-        self._over.discard(room_id)
-        if head in self._facts.log.get(room_id, {}) and not self._is_member(room_id, head):
+        if not self._is_member(room_id, head):
             yield self._violation(
                 "leaked", "a room was told to somebody who is no member then", RoomAdded(room_id, head)
             )
@@ -61,7 +60,7 @@ class _Walk:
             yield self._violation("leaked", "an event of a room that one was not told to be in", event, entry)
         elif room_id in self._over:
             yield self._violation("leaked", "an event after one's removal", event, entry)
-        elif entry is not None and not self._is_member(room_id, seq) and not self._is_history(room_id, seq):
+        elif not self._is_member(room_id, seq) and not self._is_history(room_id, seq):
             yield self._violation("leaked", "an event of a time when one was no member", event, entry)
         elif entry is not None and seq > self._rooms[room_id] and self._facts.ends_membership(entry, user_id):
             self._over.add(room_id)
@@ -90,7 +89,7 @@ def _pages(facts: Facts) -> Iterator[Violation]:
             continue
         about = changes[page.room_id, page.user_id]
         begins = [change for change in about if change.action in ("join", "add")]
-        if not begins and not facts.joins(page.user_id, page.room_id):
+        if not facts.joins(page.user_id, page.room_id):
             yield Violation("G5", "leaked", "a room was read by somebody who never was a member", (page,))
         elif (end := _last_end(about, page)) is not None and not any(
             change.sent_at <= page.answered_at and change.answered_at >= end.sent_at for change in begins
@@ -99,9 +98,5 @@ def _pages(facts: Facts) -> Iterator[Violation]:
 
 
 def _last_end(changes: list[Change], page: Page) -> Change | None:
-    ends = [
-        change
-        for change in changes
-        if change.action in ("leave", "remove") and change.status == 204 and change.answered_at <= page.sent_at
-    ]
+    ends = [change for change in changes if change.status == 204 and change.answered_at <= page.sent_at]
     return max(ends, key=lambda change: change.answered_at, default=None)

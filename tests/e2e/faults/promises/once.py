@@ -73,9 +73,7 @@ def _said_once(facts: Facts) -> Iterator[Violation]:
         (command.user_id, command.text) for command in facts.history.commands.values() if command.kind == "send"
     )
     said = Counter(
-        (entry.actor_id, entry.data["text"])
-        for entry in facts.final.entries
-        if entry.kind == "message.posted" and entry.data["text"] is not None
+        (entry.actor_id, entry.data["text"]) for entry in facts.final.entries if entry.kind == "message.posted"
     )
     for doubled in {text for text, count in (said - meant).items() if meant[text]}:
         proof = [
