@@ -31,9 +31,10 @@ class Answers:
 class Facts:
     """`log` has the entries of each room by seq, `entries_of` those that each command made."""
 
-    def __init__(self, history: History, final: Final) -> None:
+    def __init__(self, history: History, final: Final, filter_grace_s: float) -> None:
         self.history = history
         self.final = final
+        self.filter_grace_s = filter_grace_s
         self.log: dict[str, dict[int, Entry]] = defaultdict(dict)
         self.entries_of: dict[Key, list[Entry]] = defaultdict(list)
         self.deleted_messages: dict[str, Entry] = {}

@@ -8,9 +8,6 @@ from tests.e2e.faults.facts import Facts
 from tests.e2e.faults.history import Deletion, Registration
 from tests.e2e.faults.violation import Violation
 
-_GRACE_S = 0.25
-"""In which a registration reaches the filter."""
-
 _SLACK_S = 0.05
 """For the moment between an answer's arrival and our looking at the clock."""
 
@@ -60,7 +57,7 @@ def _taken(
     for question in facts.history.availabilities:
         if not question.available:
             continue
-        certain_before = question.sent_at - _GRACE_S - _SLACK_S
+        certain_before = question.sent_at - facts.filter_grace_s - _SLACK_S
         known = [one for one in registrations[question.email] if _is_taken(one) and one.answered_at < certain_before]
         if not known:
             continue
