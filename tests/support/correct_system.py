@@ -95,6 +95,7 @@ class CorrectSystem:
         mine = sorted(room_id for room_id, member in self._roles if member == user_id)
         self._open[connection.number] = set(mine)
         connection.welcome = [WelcomeRoom(room_id, self.head(room_id)) for room_id in mine]
+        connection.records += [RoomRemoved(room_id, "removed") for room_id in connection.resume if room_id not in mine]
         for room_id in mine:
             after = connection.resume.get(room_id, self.head(room_id))
             first = max(after, self.head(room_id) - replayed)

@@ -604,6 +604,22 @@ def a_room_is_removed_without_the_event_of_it(told: Story) -> None:
     told.cid.records.remove(told.heard(told.cid, "member.removed"))
 
 
+@breaks("G5", "other", "without the event of that", alone=True)
+def a_room_is_removed_that_was_never_there(told: Story) -> None:
+    told.cid.records.append(RoomRemoved(ATTIC, "removed"))
+
+
+@lawful
+def a_room_is_removed_that_was_to_be_resumed(told: Story) -> None:
+    told.cid.resume[ATTIC] = 1
+    told.cid.records.insert(0, RoomRemoved(ATTIC, "removed"))
+
+
+@breaks("G5", "other", "without the event of that")
+def a_room_that_was_resumed_is_removed_without_the_event_of_it(told: Story) -> None:
+    told.bob.records.append(RoomRemoved(HALL, "removed"))
+
+
 @breaks("G5", "other", "never told to be out")
 def a_removed_member_is_not_told_to_be_out(told: Story) -> None:
     told.cid.records.remove(first(told.cid, RoomRemoved))
@@ -905,6 +921,13 @@ def _call_available(told: Story, email: str, *, after: float) -> None:
 
 
 # --- the tests
+
+
+def test_how_long_an_email_may_be_called_available_is_the_callers_to_say() -> None:
+    told = story()
+    _call_available(told, ONE, after=0.4)
+
+    assert not check(told.system.history, told.system.final, filter_grace_s=0.5)
 
 
 @pytest.mark.parametrize(("forge", "promise", "column", "told", "alone"), FORGERIES)

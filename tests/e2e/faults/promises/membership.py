@@ -35,7 +35,7 @@ class _Walk:
                 case RoomAdded(room_id, head):
                     yield from self._told(room_id, head)
                 case RoomRemoved(room_id):
-                    if room_id not in self._over:
+                    if room_id not in self._over and not self._is_answer_to_resume(room_id):
                         yield self._violation("other", "one was out of a room without the event of that", record)
                     self._rooms.pop(room_id, None)
                     self._over.discard(room_id)
@@ -64,6 +64,10 @@ class _Walk:
             yield self._violation("leaked", "an event of a time when one was no member", event, entry)
         elif entry is not None and seq > self._rooms[room_id] and self._facts.ends_membership(entry, user_id):
             self._over.add(room_id)
+
+    def _is_answer_to_resume(self, room_id: str) -> bool:
+        """Who resumes a room that is no longer theirs is told so, after the welcome."""
+        return room_id in self._connection.resume and room_id not in self._rooms
 
     def _is_member(self, room_id: str, seq: int) -> bool:
         return self._facts.is_member(self._connection.user_id, room_id, seq)
