@@ -108,10 +108,9 @@ async def page(client: "Client", _socket: "RecordedSocket") -> None:
 ACTIONS = {
     "send": Action(send, 60),
     "reply": Action(reply, 10),
-    # not understood by the gateway yet: 6, 3 and 8 once they are
-    "edit": Action(edit, 0),
-    "delete": Action(delete, 0),
-    "react": Action(react, 0),
+    "edit": Action(edit, 6),
+    "delete": Action(delete, 3),
+    "react": Action(react, 8),
     "read": Action(read, 6),
     "typing": Action(typing, 4),
     "send_again": Action(send_again, 6),
