@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.client import Socket, User, new_command_id
 from tests.support.factories import Connect
-from tests.support.fold import fold
+from tests.support.fold import fold, without_names
 from tests.support.shapes import Json, ok
 
 NOTHING = "01890000-0000-7000-8000-000000000000"
@@ -24,7 +24,7 @@ async def react(socket: Socket, message: Json, emoji: str, *, on: bool = True) -
 
 async def reactions(user: User, message: Json) -> list[tuple[str, list[str]]]:
     """As they are shown at the room's only message, which has to be as the log tells."""
-    shown = await user.messages(message["room_id"])
+    shown = without_names(await user.messages(message["room_id"]))
     assert shown == fold(await user.log(message["room_id"]))
     return list(shown[0]["reactions"].items())
 

@@ -6,7 +6,7 @@ from tests.support.shapes import Json
 
 
 def fold(log: Sequence[Json]) -> list[Json]:
-    """What a whole log makes of the room's messages: as `/messages` shows them, but oldest first."""
+    """What a whole log makes of the room's messages: as `/messages` shows them, oldest first and without names."""
     messages: dict[str, Json] = {}
     reactions: dict[str, list[tuple[str, str]]] = {}
     for event in log:
@@ -38,6 +38,11 @@ def fold(log: Sequence[Json]) -> list[Json]:
                 if (data["emoji"], actor_id) in reactions[message_id]:
                     reactions[message_id].remove((data["emoji"], actor_id))
     return [{**message, "reactions": _by_emoji(reactions[message["id"]])} for message in messages.values()]
+
+
+def without_names(messages: Sequence[Json]) -> list[Json]:
+    """Messages without their `sender`, whose names are those of the moment and in no log."""
+    return [{name: value for name, value in message.items() if name != "sender"} for message in messages]
 
 
 def _by_emoji(reactions: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
