@@ -13,6 +13,7 @@ from chat_service.models import Entry, Member, Message, Reaction, Room, User
 from chat_service.services.users import Users
 from common.database import Database
 from common.ids import now, uuid7
+from contracts.entries import DELETED_DISPLAY_NAME, DELETED_USERNAME
 from contracts.internal_http import CatchUpRequest, EntriesRequest
 from contracts.messages import (
     CommandRefused,
@@ -79,7 +80,7 @@ async def user_is_gone(service: ChatService, database: Database, sample: Sample)
 
     for event in sample.events:
         user = await user_of(database, event["user_id"])
-        assert (user.username, user.display_name) == ("", "")
+        assert (user.username, user.display_name) == (DELETED_USERNAME, DELETED_DISPLAY_NAME)
         assert (user.version, user.deleted) == (event["version"], True)
     (left,) = await service.hear(RoomEntry)
     assert left.kind == "member.left"

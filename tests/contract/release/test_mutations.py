@@ -63,18 +63,18 @@ def change(tree: Tree, file: str, old: str, new: str) -> None:
 
 MESSAGES, FIELDS, FRAMES, HTTP = (f"contracts/{name}.py" for name in ("messages", "fields", "frames", "internal_http"))
 REGISTERED = "    email_digest_key_id: str\n    version: int\n    registered_at: Timestamp\n"
-LAST_MESSAGE = "    on: bool\n\n\nPAYLOADS: tuple[type[Payload], ...] = (\n"
-SECOND_VERSION = """    on: bool
+LAST_MESSAGE = "    offline: dict[UUID, Timestamp]\n\n\nPAYLOADS: tuple[type[Payload], ...] = (\n"
+SECOND_VERSION = """    offline: dict[UUID, Timestamp]
 
 
-class RoomTypingNow(RoomTyping):
-    type: ClassVar[str] = "room.typing.v2"
+class PresenceReportNow(PresenceReport):
+    type: ClassVar[str] = "presence.report.v2"
 
     device: str
 
 
 PAYLOADS: tuple[type[Payload], ...] = (
-    RoomTypingNow,
+    PresenceReportNow,
 """
 LAST_ENTRY = "    deleted: bool\n\n\nENTRIES: tuple[type[EntryData], ...] = (\n"
 NEW_ENTRY = """    deleted: bool
@@ -114,15 +114,15 @@ BREAKING = [
     ),
     pytest.param(
         FRAMES,
-        "text: str = Field(min_length=1)",
-        "text: str = Field(min_length=2)",
+        "text: str = Field(min_length=1)\n    reply_to",
+        "text: str = Field(min_length=2)\n    reply_to",
         "client.send.v1: field `text` has minLength 2 instead of minLength 1",
         id="a bound tightened",
     ),
     pytest.param(
         FRAMES,
-        "text: str = Field(min_length=1)",
-        "text: str",
+        "text: str = Field(min_length=1)\n    reply_to",
+        "text: str\n    reply_to",
         "client.send.v1: field `text` has no minLength instead of minLength 1",
         id="a bound loosened",
     ),
@@ -142,16 +142,16 @@ BREAKING = [
     ),
     pytest.param(
         HTTP,
-        "min_length=1, max_length=1000)",
-        "min_length=1, max_length=100)",
+        "default=None, min_length=1, max_length=1000)",
+        "default=None, min_length=1, max_length=100)",
         "http.email_check.v1: field `digests` has maxItems 100 instead of maxItems 1000",
         id="a list shortened",
     ),
     pytest.param(
         MESSAGES,
         LAST_MESSAGE,
-        LAST_MESSAGE.replace("bool\n", "bool\n    device: str\n"),
-        "room.typing.v1: field `device` is new and required",
+        LAST_MESSAGE.replace("]\n", "]\n    device: str\n"),
+        "presence.report.v1: field `device` is new and required",
         id="a new required field",
     ),
     pytest.param(
@@ -233,8 +233,8 @@ BREAKING = [
     ),
     pytest.param(
         "contracts/entries.py",
-        "text: str | None",
-        "body: str | None",
+        "text: str | None\n    reply_to",
+        "body: str | None\n    reply_to",
         "entry.message.posted.v1: field `text` has been removed or renamed",
         id="a field of an entry renamed",
     ),
@@ -297,8 +297,8 @@ BREAKING = [
     pytest.param(
         MESSAGES,
         LAST_MESSAGE,
-        LAST_MESSAGE.replace("bool", "tuple[bool, int]"),
-        "room.typing.v1: the gate does not know the JSON Schema keyword 'prefixItems'",
+        LAST_MESSAGE.replace("dict[UUID, Timestamp]", "tuple[bool, int]"),
+        "presence.report.v1: the gate does not know the JSON Schema keyword 'prefixItems'",
         id="a schema that the gate can't judge",
     ),
 ]
@@ -320,25 +320,25 @@ def test_a_breaking_change_of_the_models_is_refused(tree: Tree, file: str, old: 
         pytest.param(
             MESSAGES,
             LAST_MESSAGE,
-            LAST_MESSAGE.replace("bool\n", "bool\n    device: str | None = None\n"),
-            {"room.typing.v1/2"},
+            LAST_MESSAGE.replace("]\n", "]\n    device: str | None = None\n"),
+            {"presence.report.v1/2"},
             id="a new optional field",
         ),
         pytest.param(
             HTTP,
             "member_count: int\n",
             "member_count: int\n    muted: bool = False\n",
-            {"http.catch_up.v1/2", "server.room_added.v1/2", "server.welcome.v1/2"},
+            {"http.catch_up.v1/3", "server.room_added.v1/2", "server.welcome.v1/3"},
             id="a new optional field of a nested model",
         ),
-        pytest.param(MESSAGES, LAST_MESSAGE, SECOND_VERSION, {"room.typing.v2/1"}, id="the next version of a type"),
+        pytest.param(MESSAGES, LAST_MESSAGE, SECOND_VERSION, {"presence.report.v2/1"}, id="the next version of a type"),
         pytest.param(
             "contracts/entries.py",
             LAST_ENTRY,
             NEW_ENTRY,
             {
                 "entry.member.banned.v1/1",
-                *(f"{name}/2" for name in ("room.entry.v1", "server.event.v1", "http.catch_up.v1", "http.entries.v1")),
+                *(f"{name}/3" for name in ("room.entry.v1", "server.event.v1", "http.catch_up.v1", "http.entries.v1")),
             },
             id="a new kind of entry",
         ),
@@ -419,12 +419,12 @@ def test_make_contracts_refuses_and_writes_nothing(tree: Tree) -> None:
 
 def test_make_contracts_says_what_it_writes(tree: Tree) -> None:
     copy(tree, SERVICES)
-    change(tree, MESSAGES, LAST_MESSAGE, LAST_MESSAGE.replace("bool\n", "bool\n    device: str | None = None\n"))
+    change(tree, MESSAGES, LAST_MESSAGE, LAST_MESSAGE.replace("]\n", "]\n    device: str | None = None\n"))
 
     run = make_contracts(tree)
 
     assert run.returncode == 0, run.stderr
-    assert f"wrote {FOLDER}/room.typing.v1/2/schema.json\n" in run.stdout
+    assert f"wrote {FOLDER}/presence.report.v1/2/schema.json\n" in run.stdout
     assert f"wrote {FOLDER}/index.json\n" in run.stdout
     assert "wrote contracts/asyncapi.yaml\n" in run.stdout
     assert "contracts/openapi" not in run.stdout
@@ -433,13 +433,19 @@ def test_make_contracts_says_what_it_writes(tree: Tree) -> None:
 
 ROUTING, TOPOLOGY, AT_BROKERS = "contracts/routing.py", "contracts/topology.py", "messaging/rabbitmq/topology.py"
 
+ANSWERS_ROUTE = "REPLIES\n    key: ClassVar[Key] = Key.GATEWAY\n    durable"
+
 ROUTES = {
     "a routing key": (
         (MESSAGES, "Key.PARTITION", "Key.SHARD"),
         'message chat.send.v1: key is "SHARD" instead of "PARTITION"',
     ),
     "the exchange of messages": (
-        (MESSAGES, "ClassVar[str] = REPLIES", "ClassVar[str] = ROOMS"),
+        (
+            MESSAGES,
+            "REPLIES\n    key: ClassVar[Key] = Key.GATEWAY\n    durable",
+            "ROOMS\n    key: ClassVar[Key] = Key.GATEWAY\n    durable",
+        ),
         'message command.accepted.v1: exchange is "chat.rooms" instead of "chat.replies"',
     ),
     "messages no longer durable": (
