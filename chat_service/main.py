@@ -16,6 +16,7 @@ from chat_service.services.logs import Logs
 from chat_service.services.members import Members
 from chat_service.services.messages import Messages
 from chat_service.services.moderation import Moderation
+from chat_service.services.refusals import forget_refused
 from chat_service.services.rooms import Rooms
 from chat_service.services.search import Search
 from chat_service.services.user_events import UserEventHandler
@@ -54,13 +55,14 @@ def create_app(settings: Settings, bus: Bus, user_service: httpx.AsyncClient) ->
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        relaying = asyncio.create_task(relay.run())
+        tasks = [asyncio.create_task(relay.run()), asyncio.create_task(forget_refused(database))]
         try:
             yield
         finally:
-            relaying.cancel()
-            with suppress(asyncio.CancelledError):
-                await relaying
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await user_service.aclose()
             await database.close()
 

@@ -178,6 +178,17 @@ class Message(Base):
     )
 
 
+class RefusedCommand(Base):
+    """The answer to a command that was refused, by the event that brought it. Kept while that may come again."""
+
+    __tablename__ = "refused_commands"
+
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    code: Mapped[str]
+    retry_after: Mapped[float | None]
+    at: Mapped[datetime] = mapped_column(index=True)
+
+
 class Edit(Base):
     """Where in the log a message was edited: the texts that go when it is deleted."""
 

@@ -72,6 +72,9 @@ class Batch:
     are edited, deleted, reacted or replied to, `standing` the reactions that are there, of those that commands name.
     What has changed: `posted`, `edited` and `deleted` messages, and the reactions that are `unreacted`, and after that
     `reacted`, with the seq of the entry.
+
+    By the id of the event that brought a command: those that were refused `before`, when it was delivered for the first
+    time, and those that are `refused` now.
     """
 
     rooms: dict[UUID, Room]
@@ -79,19 +82,29 @@ class Batch:
     done: dict[tuple[UUID, UUID], RoomEntry]
     messages: dict[UUID, BatchMessage]
     standing: set[ReactionKey]
+    before: dict[UUID, Refused]
     entries: list[RoomEntry] = field(default_factory=list)
     posted: list[BatchMessage] = field(default_factory=list)
     edited: dict[UUID, BatchMessage] = field(default_factory=dict)
     deleted: dict[UUID, BatchMessage] = field(default_factory=dict)
     unreacted: set[ReactionKey] = field(default_factory=set)
     reacted: dict[ReactionKey, int] = field(default_factory=dict)
+    refused: dict[UUID, Refused] = field(default_factory=dict)
 
-    def carry_out(self, command: Command) -> Outcome:
+    def carry_out(self, command: Command, event_id: UUID | None) -> Outcome:
         if isinstance(command, MarkRead):
             return self._mark(command)
         done = self.done.get((command.user_id, command.command_id))
         if done is not None:
             return Repeated(done)
+        if event_id is not None and event_id in self.before:
+            return self.before[event_id]
+        outcome = self._judge(command)
+        if isinstance(outcome, Refused) and event_id is not None:
+            self.refused[event_id] = outcome
+        return outcome
+
+    def _judge(self, command: AnsweredCommand) -> Accepted | Refused:
         room = self.rooms.get(command.room_id)
         member = self.members.get((command.room_id, command.user_id))
         if room is None or member is None:

@@ -14,6 +14,7 @@ from chat_service.rules import refusal_of_emoji
 from chat_service.services.batch import Batch, BatchMember, BatchMessage, ReactionKey
 from chat_service.services.log import erase, lock_rooms, store
 from chat_service.services.outcomes import Command
+from chat_service.services.refusals import refused_before, remember_refused
 from chat_service.services.rows import rows
 from chat_service.services.search_index import index, take_out
 from common.database import UtcDateTime
@@ -21,7 +22,7 @@ from contracts.entries import EntryData, MessageEdited, MessagePosted
 from contracts.messages import DeleteMessage, EditMessage, MarkRead, ReactToMessage, RoomEntry, SendMessage
 
 
-async def read_batch(session: AsyncSession, commands: Sequence[Command]) -> Batch:
+async def read_batch(session: AsyncSession, commands: Sequence[Command], event_ids: Sequence[UUID]) -> Batch:
     """What the commands refer to. Their rooms are locked first: what is read after that, nobody else can change."""
     answered = [command for command in commands if not isinstance(command, MarkRead)]
     rooms = await lock_rooms(session, {command.room_id for command in commands})
@@ -37,7 +38,7 @@ async def read_batch(session: AsyncSession, commands: Sequence[Command]) -> Batc
     for message_id, emoji, users in await _emojis(session, {react.message_id for react in reacts}):
         messages[message_id].emojis[emoji] = users
     standing = await _standing(session, {(react.message_id, react.emoji, react.user_id) for react in reacts})
-    return Batch(rooms, members, done, messages, standing)
+    return Batch(rooms, members, done, messages, standing, await refused_before(session, event_ids))
 
 
 async def write_batch(session: AsyncSession, batch: Batch) -> None:
@@ -50,6 +51,7 @@ async def write_batch(session: AsyncSession, batch: Batch) -> None:
     await _write_deleted(session, batch.deleted.values())
     await _write_words(session, batch)
     await _write_reading(session, batch.members)
+    await remember_refused(session, batch.refused)
 
 
 async def _members(session: AsyncSession, keys: set[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], BatchMember]:

@@ -1,7 +1,7 @@
 """Commands from the bus: batch by batch, each in one transaction.
 
 After the commit the entries are published, and then the batch is acknowledged. Killed in between, it comes again: the
-commands are recognised as repeats, and their entries published again.
+commands are recognised as repeats, and their entries published again, and what was refused is refused again.
 """
 
 import logging
@@ -79,15 +79,15 @@ class CommandHandler:
             batch = received[start : start + _MAX_BATCH]
             started = time.perf_counter()
             try:
-                outcomes = await again_on_conflict(partial(self._commit, [one.payload for one in batch]))
+                outcomes = await again_on_conflict(partial(self._commit, batch))
                 await self._bus.publish(_messages(batch, outcomes))
             except (DatabaseUnavailable, PublishError) as error:
                 raise TryAgain(str(error)) from error
             _observe(batch, outcomes, time.perf_counter() - started)
 
-    async def _commit(self, commands: Sequence[Command]) -> list[Outcome]:
+    async def _commit(self, batch: Sequence[_Received]) -> list[Outcome]:
         async with self._database.write() as session:
-            outcomes = await apply(session, commands)
+            outcomes = await apply(session, [one.payload for one in batch], [one.id for one in batch])
             await session.commit()
         return outcomes
 

@@ -1,15 +1,18 @@
 """Commands by the bus."""
 
 import asyncio
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select, update
 
+from chat_service.models import RefusedCommand
 from chat_service.services.commands import CommandHandler
 from chat_service.services.posting import apply
+from chat_service.services.refusals import KEPT_FOR, forget_refused
 from common.database import Database
-from common.ids import uuid7
+from common.ids import now, uuid7
 from common.tracing import new_traceparent
 from contracts.entries import MessagePosted
 from contracts.envelope import encode
@@ -38,6 +41,7 @@ from tests.support.chat_service import (
     send,
 )
 from tests.support.client import User
+from tests.support.eventually import eventually
 from tests.support.shapes import Json, ok
 
 
@@ -125,7 +129,7 @@ class TestSending:
         few, many = await run(1), await run(50)
         await database.close()
 
-        assert len(few) == len(many) <= 20
+        assert len(few) == len(many) <= 22
 
 
 class TestRepeats:
@@ -242,7 +246,46 @@ class TestRefusals:
 
         assert [answer.code for answer in service.heard(CommandRefused)] == [Refusal.NOT_A_MEMBER] * 2
 
-    async def test_are_not_remembered(self, service: ChatService, room: Json, alice: User, carol: User) -> None:
+    async def test_stay_refused_when_the_bus_brings_them_again(
+        self, service: ChatService, room: Json, alice: User, carol: User
+    ) -> None:
+        refused = command_message(send(room, carol, "let me in"), send(room, alice, "who is there?"))
+        await service.bus.publish([refused])
+        await alice.add(room["id"], carol)
+
+        await service.bus.publish([refused])
+
+        await service.settle()
+        assert await alice.texts(room["id"]) == ["who is there?"]
+        assert [answer.code for answer in service.heard(CommandRefused)] == [Refusal.NOT_A_MEMBER] * 2
+
+    async def test_are_forgotten_when_the_bus_can_bring_them_no_more(
+        self, database_url: str, service: ChatService, room: Json, carol: User
+    ) -> None:
+        refused = command_message(send(room, carol), send(room, carol))
+        await service.bus.publish([refused])
+        database = Database(database_url)
+        async with database.write() as session:
+            old = select(RefusedCommand.event_id).order_by(RefusedCommand.event_id).limit(1)
+            moment = now() - KEPT_FOR - timedelta(seconds=1)
+            await session.execute(
+                update(RefusedCommand).where(RefusedCommand.event_id.in_(old.scalar_subquery())).values(at=moment)
+            )
+            await session.commit()
+
+        forgetting = asyncio.create_task(forget_refused(database))
+
+        async def is_one_left() -> bool:
+            async with database.read() as session:
+                return len((await session.scalars(select(RefusedCommand))).all()) == 1
+
+        await eventually(is_one_left)
+        forgetting.cancel()
+        await database.close()
+
+    async def test_are_judged_anew_when_they_are_sent_again(
+        self, service: ChatService, room: Json, alice: User, carol: User
+    ) -> None:
         command = send(room, carol, "let me in")
         await service.command(command)
         await alice.add(room["id"], carol)
