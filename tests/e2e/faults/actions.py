@@ -1,5 +1,6 @@
 """What a client may do next, and how often it does it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
 
 EMOJI = ("👍", "🎈", "❤️", "👀")
 _LONG_CHARACTERS = 7_900
-_OUTBURST = 40
+_OUTBURST = 150
 _LONGEST_STALL_S = 8.0
 
 
@@ -44,13 +45,6 @@ async def react(client: "Client", socket: "RecordedSocket") -> None:
     if (message := client.some_message(socket)) is not None:
         emoji, on = client.random.choice(EMOJI), client.random.random() < 0.7
         await client.submit(socket, "react", message.room_id, message_id=message.id, emoji=emoji, on=on)
-
-
-async def outburst(client: "Client", socket: "RecordedSocket") -> None:
-    """So much at once that somebody who does not read passes the bound."""
-    room_id = client.some_room(socket)
-    for _ in range(_OUTBURST):
-        await client.submit(socket, "send", room_id, text=client.new_text(_LONG_CHARACTERS))
 
 
 async def read(client: "Client", socket: "RecordedSocket") -> None:
@@ -89,6 +83,15 @@ async def stall(client: "Client", socket: "RecordedSocket") -> None:
     await socket.stall(client.random.uniform(0.5, _LONGEST_STALL_S))
 
 
+async def drown(client: "Client", socket: "RecordedSocket") -> None:
+    """Says so much that what one does not read passes the bound."""
+    room_id = client.some_room(socket)
+    stalling = asyncio.create_task(socket.stall(_LONGEST_STALL_S))
+    for _ in range(_OUTBURST):
+        await client.submit(socket, "send", room_id, text=client.new_text(_LONG_CHARACTERS))
+    await stalling
+
+
 async def join(client: "Client", socket: "RecordedSocket") -> None:
     if away := sorted(set(client.all_rooms) - socket.positions.keys()):
         client.begin_errand(client.person.change("join", client.random.choice(away)))
@@ -120,7 +123,7 @@ ACTIONS = {
     "join": Action(join, 1.2),
     "leave": Action(leave, 0.6),
     "page": Action(page, 1),
-    "outburst": Action(outburst, 0.01),
     "stall": Action(stall, 1, slow=True),
+    "drown": Action(drown, 0.05, slow=True),
 }
 """All that a client does. What changes memberships must be rare: a client without rooms has nothing to say."""

@@ -17,12 +17,13 @@ from tests.e2e.faults.people import Person, Trouble
 from tests.e2e.faults.recorded_socket import NotLetIn, RecordedSocket
 
 _PIPELINED = 8
-"""How many commands a client has unanswered at once, but for an outburst."""
+"""How many commands a client has unanswered at once, but for one that drowns."""
 
 _REMEMBERED = 60
 _SHORTEST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 2.0
 _GLANCE_S = 0.05
+_SLOW_CONSUMER = 4008
 
 PASSING_ERRORS = ("unavailable", "rate_limited", "internal")
 """The command is to be sent again."""
@@ -101,7 +102,7 @@ class Client:
                 await socket.close()
             if socket.record.quiet:
                 return
-            if not socket.left_by_us:
+            if not socket.left_by_us and not (self._slow and socket.record.close_code == _SLOW_CONSUMER):
                 self.reconnects.append(time.monotonic())
             await asyncio.sleep(random.uniform(0, _SHORTEST_PAUSE_S))
 

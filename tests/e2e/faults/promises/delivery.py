@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.e2e.faults.facts import Facts
-from tests.e2e.faults.history import Connection, Event, Gap, RoomAdded, RoomRemoved, Stalled
+from tests.e2e.faults.history import Ack, Connection, Event, Gap, RoomAdded, RoomRemoved, Sent, Stalled
 from tests.e2e.faults.violation import Column, Violation
 
 
@@ -31,11 +31,14 @@ def check(facts: Facts) -> Iterator[Violation]:
 
 
 class _Walk:
+    """`_latest` tells when something happened: events have no time of ours."""
+
     def __init__(self, facts: Facts, connection: Connection) -> None:
         self._facts = facts
         self._connection = connection
         self._rooms: dict[str, _Room] = {}
         self._stalled = False
+        self._latest: Sent | Ack | None = None
 
     def violations(self) -> Iterator[Violation]:
         for room_id, head in self._connection.welcome or ():
@@ -56,6 +59,8 @@ class _Walk:
                         yield from self._ended(room_id, self._rooms.pop(room_id))
                 case Stalled():
                     self._stalled = True
+                case Sent() | Ack():
+                    self._latest = record
         for room_id, room in self._rooms.items():
             yield from self._ended(room_id, room)
         if self._connection.quiet:
@@ -120,4 +125,4 @@ class _Walk:
         connection = self._connection
         promise = "G7" if column == "lost" and self._stalled else "G4"
         about = f"connection {connection.number} of {connection.client}, user {connection.user_id}"
-        return Violation(promise, column, what, (about, *records))
+        return Violation(promise, column, what, (about, self._latest, *records))

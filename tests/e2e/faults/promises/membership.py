@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tests.e2e.faults.facts import Facts
-from tests.e2e.faults.history import Change, Connection, Event, Gap, News, Page, RoomAdded, RoomRemoved
+from tests.e2e.faults.history import Ack, Change, Connection, Event, Gap, News, Page, RoomAdded, RoomRemoved, Sent
 from tests.e2e.faults.violation import Column, Violation
 
 
@@ -17,13 +17,14 @@ def check(facts: Facts) -> Iterator[Violation]:
 
 class _Walk:
     """`_rooms` are those that one was told to be in, with the head that was told; `_over` those of them whose end was
-    heard."""
+    heard. `_latest` tells when something happened: events have no time of ours."""
 
     def __init__(self, facts: Facts, connection: Connection) -> None:
         self._facts = facts
         self._connection = connection
         self._rooms: dict[str, int] = {}
         self._over: set[str] = set()
+        self._latest: Sent | Ack | None = None
 
     def violations(self) -> Iterator[Violation]:
         for room_id, head in self._connection.welcome or ():
@@ -39,6 +40,8 @@ class _Walk:
                         yield self._violation("other", "one was out of a room without the event of that", record)
                     self._rooms.pop(room_id, None)
                     self._over.discard(room_id)
+                case Sent() | Ack():
+                    self._latest = record
                 case Gap() | News():
                     if record.room_id not in self._rooms or record.room_id in self._over:
                         yield self._violation("leaked", "news of a room that one is not in", record)
@@ -80,7 +83,7 @@ class _Walk:
     def _violation(self, column: Column, what: str, *records: object) -> Violation:
         connection = self._connection
         about = f"connection {connection.number} of {connection.client}, user {connection.user_id}"
-        return Violation("G5", column, what, (about, *records))
+        return Violation("G5", column, what, (about, self._latest, *records))
 
 
 def _pages(facts: Facts) -> Iterator[Violation]:
