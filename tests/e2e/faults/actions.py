@@ -86,10 +86,10 @@ async def stall(client: "Client", socket: "RecordedSocket") -> None:
 async def drown(client: "Client", socket: "RecordedSocket") -> None:
     """Says so much that what one does not read passes the bound."""
     room_id = client.some_room(socket)
-    stalling = asyncio.create_task(socket.stall(_LONGEST_STALL_S))
-    for _ in range(_OUTBURST):
-        await client.submit(socket, "send", room_id, text=client.new_text(_LONG_CHARACTERS))
-    await stalling
+    async with asyncio.TaskGroup() as group:
+        group.create_task(socket.stall(_LONGEST_STALL_S))
+        for _ in range(_OUTBURST):
+            await client.submit(socket, "send", room_id, text=client.new_text(_LONG_CHARACTERS))
 
 
 async def join(client: "Client", socket: "RecordedSocket") -> None:

@@ -44,7 +44,7 @@ class Heard(NamedTuple):
     frame: Json
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _event(raw: str) -> Heard:
     """Everybody in a room gets the same bytes: they are read once, and the record is shared."""
     frame: Json = json.loads(raw)

@@ -17,6 +17,7 @@ Result = TypeVar("Result")
 
 _HTTP_ANSWERS_WITHIN_S = 10.0
 _PAUSE_WITHOUT_RATE_S = 0.1
+_ENDS_ARE_OLD_AFTER_S = 2.0
 _LOGINS = 40
 """How many of the registered people log in at the end. That all of them are there, the final state tells."""
 
@@ -125,10 +126,7 @@ class Workload:
             one.finish()
         try:
             await self._settled(deadline)
-            for client in self.clients:
-                client.hear_until(await self._rooms_of(client.person, deadline))
-            await asyncio.wait(self._tasks.values(), timeout=max(1, deadline - time.monotonic()))
-            self._check()
+            await self._heard(deadline)
             for client in self.clients:
                 client.give_up()
             unfinished = [worker.name for worker in self._workers if not self._tasks[worker.name].done()]
@@ -153,6 +151,20 @@ class Workload:
             if not working and all(client.settled for client in self.clients):
                 return
             await asyncio.sleep(0.02)
+
+    async def _heard(self, deadline: float) -> None:
+        """Returns when every client has heard every room to its end, or has had the time.
+
+        What an attempt without an answer began may still be done: so the ends are asked for again.
+        """
+        while time.monotonic() < deadline:
+            listening = [client for client in self.clients if not self._tasks[client.name].done()]
+            if not listening:
+                return
+            for client in listening:
+                client.hear_until(await self._rooms_of(client.person, deadline))
+            await asyncio.wait([self._tasks[client.name] for client in listening], timeout=_ENDS_ARE_OLD_AFTER_S)
+            self._check()
 
     async def _rooms_of(self, person: Person, deadline: float) -> dict[str, int]:
         while (rooms := await person.rooms()) is None:
