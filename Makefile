@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help run test test-stack lint format contract-test contracts pacts stack stack-down requirements clean
+.PHONY: help run test test-stack faults soak lint format contract-test contracts pacts stack stack-down requirements clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -35,6 +35,12 @@ test: lint $(if $(shell command -v npm),$(ASYNCAPI_PARSER)) ## Lint, and all tes
 
 test-stack: $(VENV)/dev ## Tests at RabbitMQ 4, and the end-to-end tests against a compose stack of their own
 	@deploy/test_stack.sh $(BIN)/python
+
+faults: $(VENV)/dev ## What is promised, while everything goes wrong, once: about five minutes (SEED)
+	@$(BIN)/python -m tests.e2e.faults $(if $(SEED),--seed $(SEED))
+
+soak: $(VENV)/dev ## The same by chance, for long (MINUTES=60, SEED)
+	@$(BIN)/python -m tests.e2e.faults --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
 
 contract-test: $(VENV)/dev ## One service's side of the contracts alone (SERVICE=bloom_service)
 	@[ -d "tests/contract/$(or $(SERVICE),?)" ] || { echo "SERVICE is one of: $(SERVICES)"; exit 2; }

@@ -12,7 +12,7 @@ from tests.e2e.faults.state import Final
 from tests.e2e.faults.storage import store
 from tests.e2e.faults.workload import Workload
 
-_FILTER_GRACE_S = 3.5
+FILTER_GRACE_S = 3.5
 """How fast the filter hears of a registration is no matter for a test. From 3 s on it knows that it is behind."""
 
 
@@ -30,6 +30,6 @@ async def judged_workload(
     finally:
         await workload.stop()
     final = await asyncio.to_thread(read_final)
-    if violations := check(history, final, filter_grace_s=_FILTER_GRACE_S):
+    if violations := check(history, final, filter_grace_s=FILTER_GRACE_S):
         store(folder / "run.jsonl", history, final)
         raise AssertionError(f"{report(history, violations)}\nstored in {folder / 'run.jsonl'}")

@@ -81,6 +81,11 @@ class Workload:
         return cls(history, http, talking, workers)
 
     @property
+    def history(self) -> History:
+        """So far."""
+        return self._history
+
+    @property
     def commands(self) -> int:
         """How many were made so far."""
         return len(self._history.commands)

@@ -1,0 +1,58 @@
+"""Everything ended and started again in turn, as an operator does it, under load."""
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from tests.e2e.faults.stack import FaultyStack, Part
+from tests.e2e.faults.workload import Workload
+from tests.support.eventually import eventually
+
+KIND = "rolling restart"
+RECONNECTS_PER_STEP = 1
+_HEALTHY_WITHIN_S = 60
+_SHOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What ending and starting one part has cost."""
+
+    part: Part
+    seconds: float
+    served_after: float
+    reconnects: int
+    """Of the client that had most of them."""
+
+    errors: dict[str, list[str]]
+    """By client, of those who were told any."""
+
+    @property
+    def kept(self) -> bool:
+        """One reconnect at most, and not one error."""
+        return self.reconnects <= RECONNECTS_PER_STEP and not self.errors
+
+    def __str__(self) -> str:
+        told = Counter(error for errors in self.errors.values() for error in errors)
+        errors = ", ".join(f"{times} times {error}" for error, times in told.most_common(_SHOWN)) or "no error"
+        return (
+            f"{self.part}: {self.seconds:.1f} s until healthy, served after {self.served_after:.1f} s, "
+            f"at most {self.reconnects} reconnects, {errors}"
+        )
+
+
+async def restart(stack: FaultyStack, workload: Workload, part: Part, *, within: float) -> Step:
+    """SIGTERM, start, wait until it is healthy and everybody is served."""
+    since = time.monotonic()
+    container = stack.container(part)
+    await asyncio.to_thread(container.restart)
+
+    async def is_healthy() -> bool:
+        return await asyncio.to_thread(stack.health, part) == "healthy"
+
+    await eventually(is_healthy, within=_HEALTHY_WITHIN_S, every=0.2)
+    seconds = time.monotonic() - since
+    served_after = await workload.served(within=within)
+    errors = {name: told for name, told in workload.errors(since).items() if told}
+    return Step(part, seconds, served_after, max(workload.reconnects(since).values()), errors)

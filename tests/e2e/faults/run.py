@@ -1,0 +1,143 @@
+"""One run: a workload on a stack, faults one after the other, and what there is to be judged in the end."""
+
+import asyncio
+import math
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+
+from messaging.dead_letters import dead_letter_queue
+from tests.e2e.faults import rolling
+from tests.e2e.faults.catalogue import Faults
+from tests.e2e.faults.fault import Fault
+from tests.e2e.faults.final import of_stack
+from tests.e2e.faults.growth import Growth
+from tests.e2e.faults.service_logs import errors
+from tests.e2e.faults.stack import PARTS, SERVICES, FaultyStack, Part
+from tests.e2e.faults.table import Row
+from tests.e2e.faults.verdict import Verdict, say
+from tests.e2e.faults.workload import Workload
+from tests.support.eventually import eventually
+
+SERVED_WITHIN_S = 10
+"""What is promised. One that takes longer is a miss, which fails the run at its end."""
+
+GIVEN_UP_AFTER_S = 60
+DRAINED_WITHIN_S = 30
+FINISHED_WITHIN_S = 120
+
+CLIENTS, ROOMS, RATE = 12, 6, 40.0
+
+AT_ONCE = "two at once"
+
+
+class Run:
+    """Everything that is found goes to the verdict."""
+
+    def __init__(self, stack: FaultyStack, workload: Workload, verdict: Verdict) -> None:
+        self.growth = Growth()
+        self._stack = stack
+        self._workload = workload
+        self._verdict = verdict
+
+    async def go(self, faults: Iterable[Faults], *, restarts: bool, until: float) -> None:
+        """Through the faults, as long as `time.monotonic()` is before `until`, and perhaps a rolling restart."""
+        seconds = await self._workload.served(within=GIVEN_UP_AFTER_S)
+        say(f"nothing injected yet: served after {seconds:.1f} s")
+        await self.growth.sample(self._stack)
+        for each in faults:
+            if time.monotonic() > until:
+                break
+            await self._inject(each)
+        if restarts:
+            for part in PARTS:
+                await self._restart(part)
+
+    async def judge(self) -> None:
+        """Lets everybody come to an end first. Those who can't are named, and judged all the same."""
+        try:
+            history = await self._workload.finish(within=FINISHED_WITHIN_S)
+        except Exception as error:
+            self._verdict.fail(f"not finished: {type(error).__name__}: {error}")
+            history = self._workload.history
+        final = await asyncio.to_thread(of_stack, self._stack.container(Part("postgres")))
+        await asyncio.to_thread(self._verdict.judge, "stack", history, final)
+
+    async def inspect(self) -> None:
+        """What is left in the queues, the parts and the logs."""
+        depths: dict[str, int] = {}
+
+        async def is_drained() -> bool:
+            depths.clear()
+            depths.update(await self._stack.queue_depths())
+            return not any(depths.values())
+
+        with suppress(AssertionError):
+            await eventually(is_drained, within=DRAINED_WITHIN_S, every=0.5)
+        for name, depth in depths.items():
+            if depth:
+                what = "dead letters" if name.endswith(dead_letter_queue("")) else "messages"
+                self._verdict.fail(f"{depth} {what} left in {name}")
+        for sentence in self.growth.outgrown():
+            self._verdict.fail(sentence)
+        for service in SERVICES:
+            for what, times in errors(self._stack.log_of(service)).items():
+                self._verdict.fail(f"{service} logged {times} times: {what}")
+
+    async def _inject(self, faults: Faults) -> None:
+        row = Row(faults[0].kind if len(faults) == 1 else AT_ONCE, times=1)
+        told = " and ".join(map(str, faults))
+        commands, entries = self._workload.commands, self._workload.entries
+        self._verdict.begin(row.fault)
+        try:
+            await asyncio.gather(*(self._hold(fault) for fault in faults))
+            seconds = await self._workload.served(within=GIVEN_UP_AFTER_S)
+        except AssertionError as error:
+            self._verdict.table.add(Row(row.fault, times=1, served_after=[math.inf]))
+            raise AssertionError(f"after {told}: {error}") from error
+        row.served_after.append(seconds)
+        row.commands, row.entries = self._workload.commands - commands, self._workload.entries - entries
+        self._verdict.table.add(row)
+        blanks = "".join(f" ({fault} met nothing)" for fault in faults if not fault.bites)
+        say(f"{told}: served after {seconds:.1f} s{blanks}")
+        self._see_served(told, seconds)
+        await self.growth.sample(self._stack)
+
+    async def _hold(self, fault: Fault) -> None:
+        await fault.inject(self._stack)
+        await asyncio.sleep(fault.hold)
+        await fault.heal(self._stack)
+
+    async def _restart(self, part: Part) -> None:
+        commands, entries = self._workload.commands, self._workload.entries
+        self._verdict.begin(rolling.KIND)
+        step = await rolling.restart(self._stack, self._workload, part, within=GIVEN_UP_AFTER_S)
+        done = self._workload.commands - commands, self._workload.entries - entries
+        self._verdict.table.add(Row(rolling.KIND, 1, *done, served_after=[step.served_after]))
+        told = f"{rolling.KIND}, {step}"
+        say(told)
+        if not step.kept:
+            self._verdict.fail(told)
+        self._see_served(told, step.served_after)
+        await self.growth.sample(self._stack)
+
+    def _see_served(self, told: str, seconds: float) -> None:
+        if seconds > SERVED_WITHIN_S:
+            self._verdict.fail(f"not served within {SERVED_WITHIN_S} s, but after {seconds:.1f} s: {told}")
+
+
+async def run(stack: FaultyStack, verdict: Verdict, faults: Iterable[Faults], *, restarts: bool, until: float) -> None:
+    """Whatever happens, all that can be learnt is in the verdict."""
+    workload = await Workload.start(stack.base_url, verdict.seed, clients=CLIENTS, rooms=ROOMS, rate=RATE)
+    one = Run(stack, workload, verdict)
+    verdict.growth = one.growth
+    try:
+        try:
+            await one.go(faults, restarts=restarts, until=until)
+        except Exception as error:
+            verdict.fail(f"given up: {type(error).__name__}: {error}")
+            await stack.repair()
+        await one.judge()
+    finally:
+        await workload.stop()
+    await one.inspect()
