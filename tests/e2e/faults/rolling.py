@@ -1,6 +1,7 @@
 """Everything ended and started again in turn, as an operator does it, under load."""
 
 import asyncio
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ KIND = "rolling restart"
 RECONNECTS_PER_STEP = 1
 _HEALTHY_WITHIN_S = 60
 _SHOWN = 4
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Step:
         return self.reconnects <= RECONNECTS_PER_STEP and not self.errors
 
     def __str__(self) -> str:
-        told = Counter(error for errors in self.errors.values() for error in errors)
+        told = Counter(_ID.sub("{id}", error) for errors in self.errors.values() for error in errors)
         errors = ", ".join(f"{times} times {error}" for error, times in told.most_common(_SHOWN)) or "no error"
         return (
             f"{self.part}: {self.seconds:.1f} s until healthy, served after {self.served_after:.1f} s, "
