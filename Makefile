@@ -39,8 +39,8 @@ test-stack: $(VENV)/dev ## Tests at RabbitMQ 4, and the end-to-end tests against
 faults: $(VENV)/dev ## What is promised, while everything goes wrong, once: about five minutes (SEED)
 	@$(BIN)/python -m tests.e2e.faults $(if $(SEED),--seed $(SEED))
 
-soak: $(VENV)/dev ## The same by chance, for long (MINUTES=60, SEED)
-	@$(BIN)/python -m tests.e2e.faults --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
+soak: $(VENV)/dev ## The same by chance, for long (MINUTES=60, RATE=100 commands per second, SEED)
+	@$(BIN)/python -m tests.e2e.faults --minutes $(or $(MINUTES),60) --rate $(or $(RATE),100) $(if $(SEED),--seed $(SEED))
 
 contract-test: $(VENV)/dev ## One service's side of the contracts alone (SERVICE=bloom_service)
 	@[ -d "tests/contract/$(or $(SERVICE),?)" ] || { echo "SERVICE is one of: $(SERVICES)"; exit 2; }

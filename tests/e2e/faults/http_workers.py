@@ -180,7 +180,7 @@ class Registrar(HttpWorker):
         try:
             response = await request
         except httpx.TransportError as error:
-            self.troubles.append(Trouble(time.monotonic(), type(error).__name__))
+            self.troubles.append(Trouble(time.monotonic(), type(error).__name__, unanswered=True))
             return None
         if response.status_code >= 500:
             what = f"{response.request.url.path}: {response.status_code}"

@@ -21,10 +21,12 @@ Answer = httpx.Response | None
 
 
 class Trouble(NamedTuple):
-    """What somebody was told, or met with, that nobody should while nothing is at fault."""
+    """What somebody was told, or met with, that nobody should while nothing is at fault. `unanswered`: the connection
+    of a request was lost, or none was had."""
 
     at: float
     what: str
+    unanswered: bool = False
 
 
 class Person:
@@ -55,7 +57,7 @@ class Person:
             try:
                 response = await login(self._http, self.username, PASSWORD)
             except httpx.TransportError as error:
-                self._in_trouble(type(error).__name__)
+                self._in_trouble(type(error).__name__, unanswered=True)
                 return None
             if response.status_code == 200:
                 self._token, self._signed_in_at = response.json()["access_token"], time.monotonic()
@@ -72,7 +74,7 @@ class Person:
         try:
             response = await self._http.request(method, f"/api/v1{path}", headers=headers, **options)
         except httpx.TransportError as error:
-            self._in_trouble(type(error).__name__)
+            self._in_trouble(type(error).__name__, unanswered=True)
             return None
         if response.status_code == 401:
             self._token = None
@@ -153,8 +155,8 @@ class Person:
         self._history.commands[self.id, id] = command if told == command.text else replace(command, text=told)
         return command
 
-    def _in_trouble(self, what: str) -> None:
-        self.troubles.append(Trouble(time.monotonic(), what))
+    def _in_trouble(self, what: str, *, unanswered: bool = False) -> None:
+        self.troubles.append(Trouble(time.monotonic(), what, unanswered))
 
 
 def _status(response: Answer) -> int | None:

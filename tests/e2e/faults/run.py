@@ -126,9 +126,11 @@ class Run:
             self._verdict.fail(f"not served within {SERVED_WITHIN_S} s, but after {seconds:.1f} s: {told}")
 
 
-async def run(stack: FaultyStack, verdict: Verdict, faults: Iterable[Faults], *, restarts: bool, until: float) -> None:
-    """Whatever happens, all that can be learnt is in the verdict."""
-    workload = await Workload.start(stack.base_url, verdict.seed, clients=CLIENTS, rooms=ROOMS, rate=RATE)
+async def run(
+    stack: FaultyStack, verdict: Verdict, faults: Iterable[Faults], rate: float, *, restarts: bool, until: float
+) -> None:
+    """With `rate` commands per second. Whatever happens, all that can be learnt is in the verdict."""
+    workload = await Workload.start(stack.base_url, verdict.seed, clients=CLIENTS, rooms=ROOMS, rate=rate)
     one = Run(stack, workload, verdict)
     verdict.growth = one.growth
     try:

@@ -103,11 +103,15 @@ class Workload:
         """How often each client has lost a connection that it would have kept, from a `time.monotonic()` on."""
         return {client.name: sum(at >= since for at in client.reconnects) for client in self.clients}
 
-    def errors(self, since: float) -> Mapping[str, list[str]]:
-        """What each was told, from a `time.monotonic()` on, that nobody should be told while nothing is at fault."""
+    def errors(self, since: float, *, answered: bool = False) -> Mapping[str, list[str]]:
+        """What each was told, from a `time.monotonic()` on, that nobody should be told while nothing is at fault, and
+        unless only what was `answered` counts, each request whose connection was lost."""
         told = {one.name: one.troubles for one in self._everybody}
         told |= {f"{client.name} over HTTP": client.person.troubles for client in self.clients}
-        return {name: [trouble.what for trouble in troubles if trouble.at >= since] for name, troubles in told.items()}
+        return {
+            name: [one.what for one in troubles if one.at >= since and not (answered and one.unanswered)]
+            for name, troubles in told.items()
+        }
 
     async def served(self, *, within: float = 30) -> float:
         """Seconds until each client has had a command acked that it made after this call, a message was posted over
