@@ -12,6 +12,10 @@ from tests.support.eventually import eventually
 
 KIND = "rolling restart"
 _ENTRANCE = "caddy"
+_BEHIND_IT = ("user_service", "chat_service")
+_TRIES_WRITES_AGAIN = (2, 11, 2)
+"""The proxy's first version that hands a write to another replica when the one it chose does not listen (Caddy, pull
+request 7547): all before can only answer 503, and whoever writes has to send it again."""
 RECONNECTS_PER_STEP = 1
 _HEALTHY_WITHIN_S = 60
 _SHOWN = 4
@@ -31,6 +35,9 @@ class Step:
     errors: dict[str, list[str]]
     """By client, of those who were told any."""
 
+    refused: int
+    """Writes that this version of the proxy has not tried again."""
+
     @property
     def kept(self) -> bool:
         """One reconnect at most, and not one error."""
@@ -39,6 +46,8 @@ class Step:
     def __str__(self) -> str:
         told = Counter(_ID.sub("{id}", error) for errors in self.errors.values() for error in errors)
         errors = ", ".join(f"{times} times {error}" for error, times in told.most_common(_SHOWN)) or "no error"
+        if self.refused:
+            errors += f" but {self.refused} writes that a proxy before version {_named(_TRIES_WRITES_AGAIN)} gives up"
         return (
             f"{self.part}: {self.seconds:.1f} s until healthy, served after {self.served_after:.1f} s, "
             f"at most {self.reconnects} reconnects, {errors}"
@@ -59,5 +68,23 @@ async def restart(stack: FaultyStack, workload: Workload, part: Part, *, within:
     served_after = await workload.served(within=within)
     # where every connection is to the part itself, to have to connect again is the one reconnect
     told = workload.errors(since, answered=part.service == _ENTRANCE)
+    refused = 0
+    if part.service in _BEHIND_IT and await asyncio.to_thread(_version, stack) < _TRIES_WRITES_AGAIN:
+        refused = sum(_is_503(error) for errors in told.values() for error in errors)
+        told = {name: [error for error in errors if not _is_503(error)] for name, errors in told.items()}
     errors = {name: errors for name, errors in told.items() if errors}
-    return Step(part, seconds, served_after, max(workload.reconnects(since).values()), errors)
+    return Step(part, seconds, served_after, max(workload.reconnects(since).values()), errors, refused)
+
+
+def _is_503(error: str) -> bool:
+    return error.endswith(": 503")
+
+
+def _version(stack: FaultyStack) -> tuple[int, ...]:
+    """Of the proxy."""
+    told = stack.container(Part(_ENTRANCE)).exec_run(["caddy", "version"]).output.decode()
+    return tuple(int(number) for number in re.findall(r"\d+", told)[:3])
+
+
+def _named(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
