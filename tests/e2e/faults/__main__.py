@@ -40,6 +40,9 @@ def main() -> int:
                 asyncio.run(
                     run(stack, verdict, Draw(verdict.seed).faults(), arguments.rate, restarts=False, until=until)
                 )
+    except BaseException as error:
+        verdict.fail(f"broken off: {type(error).__name__}: {error}")
+        raise
     finally:
         verdict.tell()
     return 1 if verdict.failures else 0

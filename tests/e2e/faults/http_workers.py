@@ -26,8 +26,9 @@ class HttpWorker:
 
     name: str
 
-    def __init__(self, seed: str, troubles: list[Trouble]) -> None:
+    def __init__(self, seed: str, troubles: list[Trouble], pause: float) -> None:
         self.served_at = 0.0
+        self._pause = pause
         self.troubles = troubles
         self._random = random.Random(seed)
         self._finishing = False
@@ -36,6 +37,7 @@ class HttpWorker:
     async def run(self) -> None:
         """Works until `finish`."""
         while not self._finishing:
+            await self._rest(self._pause)
             begun_at = time.monotonic()
             await self._work()
             self.served_at = begun_at
@@ -66,13 +68,11 @@ class Poster(HttpWorker):
     name = "poster"
 
     def __init__(self, person: Person, rooms: Sequence[str], *, seed: str, pause: float) -> None:
-        super().__init__(seed, person.troubles)
+        super().__init__(seed, person.troubles, pause)
         self._person = person
         self._rooms = rooms
-        self._pause = pause
 
     async def _work(self) -> None:
-        await self._rest(self._pause)
         id, text = str(UUID(int=self._random.getrandbits(128), version=4)), f"{self._random.getrandbits(64):016x}"
         command = self._person.new_command(id, self._random.choice(self._rooms), "send", text=text)
         await eventually(partial(self._is_posted, command), within=math.inf, every=_AGAIN_S)
@@ -90,7 +90,7 @@ class Moderator(HttpWorker):
     name = "moderator"
 
     def __init__(self, person: Person, others: Sequence[Person], rooms: Sequence[str], *, seed: str) -> None:
-        super().__init__(seed, person.troubles)
+        super().__init__(seed, person.troubles, _OUT_FOR_S)
         self._person = person
         self._others = others
         self._rooms = rooms
@@ -101,7 +101,6 @@ class Moderator(HttpWorker):
         await other.page(room_id, "messages")
         await self._rest(_OUT_FOR_S)
         await self._person.change("add", room_id, other)
-        await self._rest(_OUT_FOR_S)
 
 
 class Registrar(HttpWorker):
@@ -111,16 +110,14 @@ class Registrar(HttpWorker):
     name = "registrar"
 
     def __init__(self, http: httpx.AsyncClient, history: History, *, seed: str, pause: float) -> None:
-        super().__init__(seed, [])
+        super().__init__(seed, [], pause)
         self._http = http
         self._history = history
-        self._pause = pause
         self._prefix = f"{self._random.getrandbits(48):012x}"
         self._count = 0
         self._known: list[str] = []
 
     async def _work(self) -> None:
-        await self._rest(self._pause)
         self._count += 1
         email = f"{self._prefix}-{self._count}@example.com"
         await self._ask(email)

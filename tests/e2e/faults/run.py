@@ -29,6 +29,7 @@ FINISHED_WITHIN_S = 120
 CLIENTS, ROOMS, RATE = 12, 6, 40.0
 
 AT_ONCE = "two at once"
+NOTHING = "nothing yet"
 
 
 class Run:
@@ -39,16 +40,22 @@ class Run:
         self._stack = stack
         self._workload = workload
         self._verdict = verdict
+        self._counted = (0, 0)
+        self._met: set[str] = set()
+        self._met_nothing: set[str] = set()
 
     async def go(self, faults: Iterable[Faults], *, restarts: bool, until: float) -> None:
         """Through the faults, as long as `time.monotonic()` is before `until`, and perhaps a rolling restart."""
         seconds = await self._workload.served(within=GIVEN_UP_AFTER_S)
         say(f"nothing injected yet: served after {seconds:.1f} s")
         await self.growth.sample(self._stack)
+        self._count(Row(NOTHING))
         for each in faults:
             if time.monotonic() > until:
                 break
             await self._inject(each)
+        for kind in sorted(self._met_nothing - self._met):
+            self._verdict.fail(f"whenever it was injected, nothing met this fault: {kind}")
         if restarts:
             for part in PARTS:
                 await self._restart(part)
@@ -60,12 +67,13 @@ class Run:
         except Exception as error:
             self._verdict.fail(f"not finished: {type(error).__name__}: {error}")
             history = self._workload.history
+        # what is still on its way may yet become an entry
+        await self._drain()
         final = await asyncio.to_thread(of_stack, self._stack.container(Part("postgres")))
         await asyncio.to_thread(self._verdict.judge, "stack", history, final)
 
-    async def inspect(self) -> None:
-        """What is left in the queues, the parts and the logs."""
-        depths: dict[str, int] = {}
+    async def _drain(self) -> None:
+        depths: dict[str, float] = {}
 
         async def is_drained() -> bool:
             depths.clear()
@@ -78,6 +86,9 @@ class Run:
             if depth:
                 what = "dead letters" if name.endswith(dead_letter_queue("")) else "messages"
                 self._verdict.fail(f"{depth} {what} left in {name}")
+
+    def inspect(self) -> None:
+        """What has become of the parts, and what stands in their logs."""
         for sentence in self.growth.outgrown():
             self._verdict.fail(sentence)
         for service in SERVICES:
@@ -85,41 +96,49 @@ class Run:
                 self._verdict.fail(f"{service} logged {times} times: {what}")
 
     async def _inject(self, faults: Faults) -> None:
-        row = Row(faults[0].kind if len(faults) == 1 else AT_ONCE, times=1)
+        row = Row(faults[0].kind if len(faults) == 1 else AT_ONCE)
         told = " and ".join(map(str, faults))
-        commands, entries = self._workload.commands, self._workload.entries
         self._verdict.begin(row.fault)
         try:
-            await asyncio.gather(*(self._hold(fault) for fault in faults))
+            async with asyncio.TaskGroup() as group:
+                for fault in faults:
+                    group.create_task(self._hold(fault))
             seconds = await self._workload.served(within=GIVEN_UP_AFTER_S)
-        except AssertionError as error:
-            self._verdict.table.add(Row(row.fault, times=1, served_after=[math.inf]))
-            raise AssertionError(f"after {told}: {error}") from error
+        except* AssertionError as errors:
+            self._verdict.table.add(Row(row.fault, times=len(faults), served_after=[math.inf]))
+            raise AssertionError(f"after {told}: {errors.exceptions[0]}") from errors
         row.served_after.append(seconds)
-        row.commands, row.entries = self._workload.commands - commands, self._workload.entries - entries
-        self._verdict.table.add(row)
+        row.times = sum(fault.bites > 0 for fault in faults)
+        self._met.update(fault.kind for fault in faults if fault.bites)
+        self._met_nothing.update(fault.kind for fault in faults if not fault.bites)
         blanks = "".join(f" ({fault} met nothing)" for fault in faults if not fault.bites)
         say(f"{told}: served after {seconds:.1f} s{blanks}")
         self._see_served(told, seconds)
         await self.growth.sample(self._stack)
+        self._count(row)
 
     async def _hold(self, fault: Fault) -> None:
         await fault.inject(self._stack)
         await asyncio.sleep(fault.hold)
         await fault.heal(self._stack)
 
+    def _count(self, row: Row) -> None:
+        """All that was done since the last time belongs to this row."""
+        done = self._workload.commands, self._workload.entries
+        row.commands, row.entries = (now - before for now, before in zip(done, self._counted, strict=True))
+        self._counted = done
+        self._verdict.table.add(row)
+
     async def _restart(self, part: Part) -> None:
-        commands, entries = self._workload.commands, self._workload.entries
         self._verdict.begin(rolling.KIND)
         step = await rolling.restart(self._stack, self._workload, part, within=GIVEN_UP_AFTER_S)
-        done = self._workload.commands - commands, self._workload.entries - entries
-        self._verdict.table.add(Row(rolling.KIND, 1, *done, served_after=[step.served_after]))
         told = f"{rolling.KIND}, {step}"
         say(told)
         if not step.kept:
             self._verdict.fail(told)
         self._see_served(told, step.served_after)
         await self.growth.sample(self._stack)
+        self._count(Row(rolling.KIND, 1, served_after=[step.served_after]))
 
     def _see_served(self, told: str, seconds: float) -> None:
         if seconds > SERVED_WITHIN_S:
@@ -142,4 +161,4 @@ async def run(
         await one.judge()
     finally:
         await workload.stop()
-    await one.inspect()
+    one.inspect()

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from tests.support.shapes import Json
 
 _LEVELS = ("error", "critical")
+_CRASH = re.compile("Traceback|Fatal Python error|Segmentation fault|MemoryError")
 
 
 def errors(lines: Iterable[str]) -> Counter[str]:
@@ -18,7 +19,7 @@ def errors(lines: Iterable[str]) -> Counter[str]:
         try:
             entry = json.loads(line)
         except ValueError:
-            if "Traceback" in line:  # of a process that could not even set up its log
+            if _CRASH.search(line):  # of a process that could not even set up its log, or write it
                 found[line.strip()] += 1
             continue
         if isinstance(entry, dict) and (entry.get("level") in _LEVELS or "exception" in entry):

@@ -1,6 +1,7 @@
 """A compose stack of the run's own, and the hands on its parts that faults need."""
 
 import asyncio
+import math
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import docker
 import httpx
 from docker.errors import APIError
 
+from contracts.topology import QUEUES
 from tests.support.eventually import eventually
 from tests.support.product import REPOSITORY, Stack
 from tests.support.servers.server import free_port
@@ -122,13 +124,14 @@ class FaultyStack(Stack):
             answer = (await http.request(method, path, json=body)).raise_for_status()
             return answer.json() if answer.content else None
 
-    async def queue_depths(self) -> dict[str, int]:
-        """How many messages each queue has, handed over or not."""
+    async def queue_depths(self) -> dict[str, float]:
+        """How many messages each queue has, handed over or not; infinitely many if that is not known."""
         queues = await self.manage("GET", "/api/queues?disable_stats=true&enable_queue_totals=true")
-        return {queue["name"]: queue.get("messages", 0) for queue in queues}
+        known = {queue["name"]: queue.get("messages", math.inf) for queue in queues}
+        return dict.fromkeys(QUEUES, math.inf) | known
 
     async def repair(self) -> None:
-        """Everything runs, whatever a fault that could not be healed has left."""
+        """All containers run again. What else a fault that could not be healed has left stays."""
         for part in PARTS:
             container = await asyncio.to_thread(self.container, part)
             with suppress(APIError):

@@ -34,6 +34,7 @@ class Verdict:
         self.growth: Growth | None = None
         self.failures: list[str] = []
         self._violations: list[Violation] = []
+        self._judged: list[tuple[str, History, Final]] = []
         self._begun: list[tuple[float, str]] = []
 
     def begin(self, fault: str) -> None:
@@ -44,18 +45,14 @@ class Verdict:
         self.failures.append(sentence)
 
     def judge(self, name: str, history: History, final: Final) -> None:
-        """What is broken is counted; then the whole history is kept in a file."""
+        """What is broken is counted."""
         violations = check(history, final, filter_grace_s=FILTER_GRACE_S)
         for violation in violations:
             self.table.add(Row(self._row_of(violation), violations=Counter({violation.column: 1})))
         if violations:
-            with tempfile.NamedTemporaryFile(
-                prefix=f"parley-{name}-{self.seed}-", suffix=".jsonl", delete=False
-            ) as file:
-                path = Path(file.name)
-            store(path, history, final)
-            self.fail(f"{len(violations)} times a promise was broken at the {name}; its history is kept in {path}")
+            self.fail(f"{len(violations)} times a promise was broken at the {name}")
         self._violations += violations
+        self._judged.append((name, history, final))
 
     def tell(self) -> None:
         say(f"\n{self.table}\n")
@@ -65,7 +62,17 @@ class Verdict:
             say(f"{violation}\n")
         for sentence in self.failures:
             say(f"FAILED: {sentence}")
-        say(f"seed {self.seed}: {'every promise kept' if not self.failures else 'failed'}")
+        if self.failures:
+            self._keep()
+        say(f"seed {self.seed}: {'every promise kept' if self._judged and not self.failures else 'failed'}")
+
+    def _keep(self) -> None:
+        for name, history, final in self._judged:
+            prefix = f"parley-{name.replace(' ', '-')}-{self.seed}-"
+            with tempfile.NamedTemporaryFile(prefix=prefix, suffix=".jsonl", delete=False) as file:
+                path = Path(file.name)
+            store(path, history, final)
+            say(f"the history at the {name} is kept in {path}")
 
     def _row_of(self, violation: Violation) -> str:
         """The faults that came last before the last thing that proves it."""
