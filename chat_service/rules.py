@@ -78,6 +78,9 @@ _FOR_MEMBERS = frozenset(
 
 MUTED_MAY_NOT = frozenset({Action.POST, Action.EDIT, Action.REACT})
 
+MAX_EDITS = 1_000
+"""Of one message. All of them lose their text at once when it is deleted."""
+
 MAX_EMOJIS = 50
 """Different ones, on one message."""
 

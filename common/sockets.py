@@ -7,7 +7,8 @@ the other end is gone, and also that it is back.
 import socket
 
 UNHEARD_S = 6
-"""Seconds without any sign of life from the other end's kernel. A process that is merely stopped still has one."""
+"""Seconds for which the other end's kernel gives no sign of life, or takes nothing more. Of a process that is merely
+stopped it takes what its buffers hold."""
 
 SocketOption = tuple[int, int, int]
 

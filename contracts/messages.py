@@ -294,7 +294,7 @@ class RoomTyping(RoomNews):
 
 
 class PresenceNews(Payload):
-    """Not durable: it is said again every ten seconds for as long as it is true."""
+    """Not durable: it is said again, every ten seconds unless set otherwise, for as long as it is true."""
 
     producer: ClassVar[Service] = Service.GATEWAY_WS
     consumers: ClassVar[tuple[Service, ...]] = (Service.GATEWAY_WS,)
@@ -304,7 +304,7 @@ class PresenceNews(Payload):
 class PresenceQuery(PresenceNews):
     """Asks every gateway, the asking one among them, to report these users, now and whenever they come or go.
 
-    It holds for thirty seconds; who is still interested asks again before that.
+    It holds for three intervals (thirty seconds); who is still interested asks again before that.
     """
 
     type: ClassVar[str] = "presence.query.v1"

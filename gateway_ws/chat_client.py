@@ -1,6 +1,7 @@
 """What the gateway asks of chat_service over HTTP."""
 
 import asyncio
+import random
 import time
 from collections.abc import Mapping
 from typing import TypeVar
@@ -14,13 +15,19 @@ from contracts.fields import Contract
 from contracts.internal_http import CatchUp, CatchUpRequest, Entries, EntriesRequest, RoomIds
 
 _TIMEOUT = httpx.Timeout(5.0, connect=1.0)
-_RETRY_S = 0.1
+_FIRST_RETRY_S = 0.1
+_MAX_RETRY_S = 1.0
+_PASSING = (502, 503, 504)
 
 Answer = TypeVar("Answer", bound=Contract)
 
 
 class ChatUnavailable(Exception):
-    """chat_service can't be reached, or has no answer now."""
+    """chat_service can't be reached, or has no answer now. `may_pass`: it is worth while to ask again in a moment."""
+
+    def __init__(self, reason: str, *, may_pass: bool) -> None:
+        super().__init__(reason)
+        self.may_pass = may_pass
 
 
 class ChatClient:
@@ -54,13 +61,16 @@ class ChatClient:
 
     async def _ask(self, answer: type[Answer], method: str, path: str, body: str | None = None) -> Answer:
         give_up_at = time.monotonic() + self._patience
+        delay = _FIRST_RETRY_S
         while True:
             try:
                 return await self._ask_once(answer, method, path, body)
-            except ChatUnavailable:
-                if time.monotonic() + _RETRY_S > give_up_at:
+            except ChatUnavailable as error:
+                pause = delay * random.uniform(0.5, 1.0)
+                if not error.may_pass or time.monotonic() + pause > give_up_at:
                     raise
-                await asyncio.sleep(_RETRY_S)
+            await asyncio.sleep(pause)
+            delay = min(_MAX_RETRY_S, delay * 2)
 
     async def _ask_once(self, answer: type[Answer], method: str, path: str, body: str | None) -> Answer:
         headers = {
@@ -72,5 +82,8 @@ class ChatClient:
             response = await self._client.request(method, path, content=body, headers=headers, timeout=_TIMEOUT)
             response.raise_for_status()
             return answer.model_validate_json(response.content, extra="ignore")
+        except httpx.HTTPStatusError as error:
+            status = error.response.status_code
+            raise ChatUnavailable(f"answered {status}", may_pass=status in _PASSING) from error
         except (httpx.HTTPError, ValidationError) as error:
-            raise ChatUnavailable(type(error).__name__) from error
+            raise ChatUnavailable(type(error).__name__, may_pass=isinstance(error, httpx.TransportError)) from error

@@ -47,9 +47,8 @@ class Connection:
     """Frames go out in the order in which they are handed in; only `room_for_more` waits.
 
     What is unsent is bounded: from a quarter of `max_unsent_bytes` on presence waits for better times, from half of it
-    on all passing news is dropped; a connection that is beyond
-    it and has taken nothing for a second, or is far beyond it, is closed with 4008. So is one that has taken nothing
-    for `max_stall` seconds.
+    on all passing news is dropped; a connection that is beyond it and has taken nothing for a second, or is far beyond
+    it, is closed with 4008. So is one that has taken nothing for `max_stall` seconds.
     """
 
     def __init__(

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from chat_service.models import Room
 from chat_service.rules import (
+    MAX_EDITS,
     MAX_EMOJIS,
     MUTED_MAY_NOT,
     Action,
@@ -44,8 +45,9 @@ class BatchMember:
 
 @dataclass(slots=True)
 class BatchMessage:
-    """A message that is referred to. `edits` are the seqs of its edits in this batch, `text` the last one's or the one
-    posted in it; `emojis` how many have reacted with each."""
+    """A message that is referred to. `edits` are the seqs of its edits in this batch, and `edited_before` counts those
+    before it, if it has any; `text` is the last one's or the one posted in it; `emojis` is how many have reacted with
+    each."""
 
     id: UUID
     room_id: UUID
@@ -54,6 +56,7 @@ class BatchMessage:
     reply_to: UUID | None
     at: datetime
     deleted: bool
+    edited_before: int = 0
     text: str | None = None
     edited_at: datetime | None = None
     edits: list[int] = field(default_factory=list)
@@ -73,8 +76,8 @@ class Batch:
     What has changed: `posted`, `edited` and `deleted` messages, and the reactions that are `unreacted`, and after that
     `reacted`, with the seq of the entry.
 
-    By the id of the event that brought a command: those that were refused `before`, when it was delivered for the first
-    time, and those that are `refused` now.
+    `refused` is by the id of the event that brought a command, which may come again; `newly_refused` are those among
+    it that came for the first time.
     """
 
     rooms: dict[UUID, Room]
@@ -82,14 +85,14 @@ class Batch:
     done: dict[tuple[UUID, UUID], RoomEntry]
     messages: dict[UUID, BatchMessage]
     standing: set[ReactionKey]
-    before: dict[UUID, Refused]
+    refused: dict[UUID, Refused]
     entries: list[RoomEntry] = field(default_factory=list)
     posted: list[BatchMessage] = field(default_factory=list)
     edited: dict[UUID, BatchMessage] = field(default_factory=dict)
     deleted: dict[UUID, BatchMessage] = field(default_factory=dict)
     unreacted: set[ReactionKey] = field(default_factory=set)
     reacted: dict[ReactionKey, int] = field(default_factory=dict)
-    refused: dict[UUID, Refused] = field(default_factory=dict)
+    newly_refused: dict[UUID, Refused] = field(default_factory=dict)
 
     def carry_out(self, command: Command, event_id: UUID | None) -> Outcome:
         if isinstance(command, MarkRead):
@@ -97,11 +100,12 @@ class Batch:
         done = self.done.get((command.user_id, command.command_id))
         if done is not None:
             return Repeated(done)
-        if event_id is not None and event_id in self.before:
-            return self.before[event_id]
+        if event_id is not None and event_id in self.refused:
+            return self.refused[event_id]
         outcome = self._judge(command)
-        if isinstance(outcome, Refused) and event_id is not None:
-            self.refused[event_id] = outcome
+        # without a room nobody can be let in meanwhile
+        if isinstance(outcome, Refused) and event_id is not None and command.room_id in self.rooms:
+            self.refused[event_id] = self.newly_refused[event_id] = outcome
         return outcome
 
     def _judge(self, command: AnsweredCommand) -> Accepted | Refused:
@@ -138,7 +142,9 @@ class Batch:
                 message = self._readable(room, message_id)
                 if message is None:
                     return Refusal.NOT_FOUND
-                return Refusal.FORBIDDEN if message.sender_id != command.user_id else refusal_of_text(text)
+                if message.sender_id != command.user_id or message.edited_before + len(message.edits) >= MAX_EDITS:
+                    return Refusal.FORBIDDEN
+                return refusal_of_text(text)
             case DeleteMessage(message_id=message_id):
                 message = self._readable(room, message_id)
                 if message is None:

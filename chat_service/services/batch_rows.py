@@ -33,6 +33,9 @@ async def read_batch(session: AsyncSession, commands: Sequence[Command], event_i
         {c.message_id for c in answered if isinstance(c, EditMessage | DeleteMessage | ReactToMessage)}
         | {c.reply_to for c in answered if isinstance(c, SendMessage) and c.reply_to is not None},
     )
+    edits = await _edits(session, {command.message_id for command in answered if isinstance(command, EditMessage)})
+    for message_id, number in edits:
+        messages[message_id].edited_before = number
     # not every text can be asked about: PostgreSQL has no NUL
     reacts = [c for c in answered if isinstance(c, ReactToMessage) and refusal_of_emoji(c.emoji) is None]
     for message_id, emoji, users in await _emojis(session, {react.message_id for react in reacts}):
@@ -51,7 +54,7 @@ async def write_batch(session: AsyncSession, batch: Batch) -> None:
     await _write_deleted(session, batch.deleted.values())
     await _write_words(session, batch)
     await _write_reading(session, batch.members)
-    await remember_refused(session, batch.refused)
+    await remember_refused(session, batch.newly_refused)
 
 
 async def _members(session: AsyncSession, keys: set[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], BatchMember]:
@@ -109,6 +112,15 @@ async def _standing(session: AsyncSession, keys: Collection[ReactionKey]) -> set
         & (Reaction.user_id == wanted.c.user_id),
     )
     return {(message_id, emoji, user_id) for message_id, emoji, user_id in await session.execute(query)}
+
+
+async def _edits(session: AsyncSession, message_ids: Collection[UUID]) -> Sequence[tuple[UUID, int]]:
+    """How often each has been edited that has been."""
+    if not message_ids:
+        return []
+    wanted = rows(session, {"id": Uuid()}, [(message_id,) for message_id in message_ids])
+    query = select(Edit.message_id, func.count()).join(wanted, Edit.message_id == wanted.c.id).group_by(Edit.message_id)
+    return [(message_id, number) for message_id, number in await session.execute(query)]
 
 
 async def _write_posted(session: AsyncSession, posted: Sequence[BatchMessage]) -> None:

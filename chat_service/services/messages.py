@@ -18,8 +18,9 @@ from chat_service.services.message_views import message_views
 from chat_service.services.outcomes import Accepted, Refused, Repeated
 from chat_service.services.posting import apply
 from common.database import Database
-from common.errors import Forbidden, NotFound, Problem, TooLong
+from common.errors import Forbidden, InvalidRequest, NotFound, Problem, TooLong
 from common.text import MAX_MESSAGE_CHARACTERS
+from contracts.entries import MessagePosted
 from contracts.messages import Refusal, RoomEntry, SendMessage
 
 _KEYS = UUID("9f3ad1a8-2f7c-5d0e-8a51-6c3d1b2e4f70")
@@ -55,7 +56,8 @@ class Messages:
     ) -> tuple[RoomMessage, bool]:
         """The message, and whether it was posted just now. With a key used before it is the first one's, wherever.
 
-        Raises 404 for the room or what is replied to, 403, also `Muted`, `TextTooLong`.
+        Raises 404 for the room or what is replied to, 403, also `Muted`, `TextTooLong`; 422 if the key was the id of a
+        command that posted nothing.
         """
         send = SendMessage(
             command_id=command_id(key),
@@ -76,6 +78,8 @@ class Messages:
             if isinstance(outcome, Refused):
                 raise await _problem(session, send, outcome)
             assert isinstance(outcome, Accepted | Repeated)  # noqa: S101 - the others are of read marks
+            if outcome.entry.kind != MessagePosted.kind:
+                raise InvalidRequest((("header", "Idempotency-Key"), "was used for another command"))
             message = await session.get(Message, UUID(outcome.entry.data["message_id"]))
             if message is None:
                 message = _emptied(outcome.entry, await session.get_one(User, send.user_id))

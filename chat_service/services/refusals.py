@@ -22,8 +22,9 @@ from common.database import Database, DatabaseUnavailable
 from common.ids import now
 from contracts.messages import Refusal
 
-KEPT_FOR = timedelta(days=7)
+KEPT_FOR = timedelta(days=1)
 _FORGET_EVERY_S = 3600.0
+_AT_ONCE = 1_000
 
 log = structlog.get_logger(__name__)
 
@@ -55,9 +56,18 @@ async def forget_refused(database: Database) -> None:
     """Forget those of long ago, now and every hour. Runs until cancelled."""
     while True:
         try:
-            async with database.write() as session:
-                await session.execute(delete(RefusedCommand).where(RefusedCommand.at < now() - KEPT_FOR))
-                await session.commit()
+            while await _forget_some(database):
+                pass
         except DatabaseUnavailable as error:
             log.warning("refused_commands_kept", reason=str(error))
         await asyncio.sleep(_FORGET_EVERY_S)
+
+
+async def _forget_some(database: Database) -> bool:
+    """Whether there may be more."""
+    old = select(RefusedCommand.event_id).where(RefusedCommand.at < now() - KEPT_FOR).limit(_AT_ONCE)
+    async with database.write() as session:
+        event_ids = (await session.scalars(old)).all()
+        await session.execute(delete(RefusedCommand).where(RefusedCommand.event_id.in_(event_ids)))
+        await session.commit()
+    return len(event_ids) == _AT_ONCE

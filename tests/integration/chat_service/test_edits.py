@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+from chat_service.rules import MAX_EDITS
 from common.ids import uuid7
 from contracts.entries import MessageEdited
 from contracts.messages import CommandAccepted, CommandRefused, Refusal, RoomEntry
@@ -140,6 +141,19 @@ class TestRefusals:
         assert all(answer.detail and answer.retry_after is None for answer in answers)
         assert [entry.data["text"] for entry in edits(service)] == ["the last"]
         assert await alice.messages(other["id"]) == [elsewhere]
+
+    async def test_end_the_edits_of_one_message(self, service: ChatService, room: Json, alice: User) -> None:
+        message = await post(alice, room)
+        for _ in range(10):
+            await service.command(*(edit(room, alice, message, "again") for _ in range(MAX_EDITS // 10)))
+        assert not service.heard(CommandRefused)
+
+        await service.command(edit(room, alice, message, "once too often"))
+
+        assert [answer.code for answer in service.heard(CommandRefused)] == [Refusal.FORBIDDEN]
+        await service.command(delete(room, alice, message))
+        log = await alice.log(room["id"])
+        assert {event["data"]["text"] for event in log if event["kind"] == "message.edited"} == {None}
 
     async def test_of_the_muted_say_for_how_long(
         self, service: ChatService, database_url: str, room: Json, alice: User, bob: User

@@ -7,7 +7,7 @@ import pytest
 
 from common.ids import uuid7
 from contracts.messages import RoomEntry
-from tests.support.chat_service import ChatService, mark, mute, send
+from tests.support.chat_service import ChatService, mark, mute, react, send
 from tests.support.client import User
 from tests.support.shapes import EVENT_FIELDS, MESSAGE_FIELDS, Json, assert_time, invalid_request, ok, problem
 
@@ -84,6 +84,18 @@ class TestPosting:
 
         assert (repeat["room_id"], repeat["text"]) == (other["id"], "by socket")
         assert await alice.texts(room["id"]) == []
+
+    async def test_with_the_id_of_a_command_that_posted_nothing_is_refused_and_shows_nothing(
+        self, service: ChatService, room: Json, alice: User, bob: User
+    ) -> None:
+        message = ok(await alice.send(room["id"], "for members"), 201)
+        reaction = react(room, bob, message)
+        await service.command(reaction)
+        await alice.remove(room["id"], bob)
+
+        response = await bob.send(room["id"], "hello", key=str(reaction.command_id))
+
+        assert problem(response, 422, "invalid_request")["errors"][0]["loc"] == ["header", "Idempotency-Key"]
 
     async def test_with_a_key_of_somebody_else_takes_effect(self, room: Json, alice: User, bob: User) -> None:
         ok(await alice.send(room["id"], "hers", key="k"), 201)
