@@ -762,6 +762,7 @@ def a_slow_reader_is_closed_with_another_code(told: Story) -> None:
 @breaks("G7", "lost", "never came back after it was closed with 4008", alone=True)
 def a_slow_reader_never_comes_back(told: Story) -> None:
     told.dan.quiet, told.dan.close_code = False, 4008
+    told.dan.records.append(Stalled(0))
 
 
 @breaks("G7", "lost", "never came back after it was closed with 4008", alone=True)
@@ -770,9 +771,26 @@ def a_slow_reader_is_never_let_in_again(told: Story) -> None:
     told.dan.records.clear()
 
 
-@lawful
+@breaks("G7", "other", "who read all along was closed with 4008", alone=True)
+def somebody_who_reads_is_called_slow(told: Story) -> None:
+    told.bob_before.close_code = 4008
+
+
+@breaks("G7", "other", "who read all along was closed with 4029", alone=True)
 def somebody_who_reads_is_closed_with_another_code(told: Story) -> None:
     told.bob_before.close_code = 4029
+
+
+@breaks("G7", "other", "who read all along was closed with 1009", alone=True)
+def somebody_is_turned_away_as_no_fault_does(told: Story) -> None:
+    refused = told.system.connect("client of bob", BOB)
+    refused.welcome, refused.close_code = None, 1009
+    refused.records.clear()
+
+
+@lawful
+def a_token_has_run_out_by_a_clock_that_was_wrong(told: Story) -> None:
+    told.bob_before.close_code = 4001
 
 
 # --- G9

@@ -1,4 +1,5 @@
-"""G7: who does not read is served whole afterwards, or closed with 4008, and then resumes whole.
+"""G7: who does not read is served whole afterwards, or closed with 4008, and then resumes whole. It costs the others
+nothing: who reads all along is closed by a fault alone.
 
 That others go short by it would be a breach of G4; what a slow reader itself misses is found there too.
 """
@@ -10,20 +11,21 @@ from tests.e2e.faults.history import Connection, Stalled
 from tests.e2e.faults.violation import Violation
 
 _SLOW = 4008
-_MAY_END_WITH = (1000, 1001, 1006, 1011, 1012, _SLOW)
-"""By the client itself, by a fault, or for being slow."""
+_MAY_END_WITH = (None, 1000, 1001, 1006, 1011, 1012, 4001)
+"""While it is open, by the client itself, or by a fault: a wrong clock's among them."""
 
 
 def check(facts: Facts) -> Iterator[Violation]:
     latest: dict[str, Connection] = {}
     for connection in facts.history.connections:
-        if connection.welcome is None:
-            continue
-        latest[connection.client] = connection
+        if connection.welcome is not None:
+            latest[connection.client] = connection
         stalls = [record for record in connection.records if isinstance(record, Stalled)]
-        if stalls and connection.close_code not in (None, *_MAY_END_WITH):
-            what = f"who did not read was closed with {connection.close_code}"
-            yield Violation("G7", "other", what, (_about(connection), stalls[-1]))
+        if connection.close_code in _MAY_END_WITH or (stalls and connection.close_code == _SLOW):
+            continue
+        who = "did not read" if stalls else "read all along"
+        what = f"who {who} was closed with {connection.close_code}"
+        yield Violation("G7", "other", what, (_about(connection), *stalls[-1:]))
     for connection in latest.values():
         if not connection.quiet:
             promise = "G7" if connection.close_code == _SLOW else "G4"
