@@ -499,6 +499,47 @@ def a_gap_has_nothing_in_it(told: Story) -> None:
     told.ann.records.append(Gap(HALL, head, head + 1))
 
 
+@breaks("G4", "other", "a gap goes beyond the head")
+def a_gap_goes_beyond_what_there_is(told: Story) -> None:
+    gap = first(told.dan, Gap)
+    replace(told.dan, gap, gap._replace(before=told.system.head(HALL) + 9))
+
+
+@breaks("G4", "other", "a gap goes beyond the head", alone=True)
+def a_gap_is_all_there_is_of_what_was_said_since(told: Story) -> None:
+    head = told.system.head(HALL)
+    events = [one for one in told.ann.records if isinstance(one, Event) and one.room_id == HALL]
+    told.ann.records[:] = [one for one in told.ann.records if one not in events]
+    told.ann.records.append(Gap(HALL, events[0].seq - 1, head + 1))
+
+
+@breaks("G4", "other", "after the room's events had begun", alone=True)
+def a_gap_comes_in_the_place_of_events_that_were_replayed(told: Story) -> None:
+    gap = first(told.dan, Gap)
+    events = [one for one in told.dan.records if isinstance(one, Event) and one.room_id == HALL][:3]
+    told.dan.records.remove(gap)
+    told.dan.records[:] = [one for one in told.dan.records if one not in events]
+    replayed = event_of(told.system.entry(HALL, gap.after + 1))
+    told.dan.records[0:0] = [replayed, Gap(HALL, gap.after + 1, events[-1].seq), events[-1]]
+
+
+@breaks("G4", "other", "a gap goes beyond the head", alone=True)
+def a_gap_comes_in_the_place_of_events_while_live(told: Story) -> None:
+    more, reply = told.event(told.more), told.event(told.reply)
+    told.ann.records.remove(reply)
+    replace(told.ann, more, Gap(HALL, more.seq - 1, reply.seq + 1))
+
+
+@lawful
+def a_gap_reaches_to_the_head(told: Story) -> None:
+    gap = first(told.dan, Gap)
+    head = dict(told.dan.welcome or ())[HALL]
+    told.dan.records[:] = [
+        one for one in told.dan.records if not (isinstance(one, Event) and one.room_id == HALL and one.seq <= head)
+    ]
+    replace(told.dan, gap, gap._replace(before=head + 1))
+
+
 @breaks("G4", "other", "a room was added that one was in", alone=True)
 def a_room_is_added_twice(told: Story) -> None:
     added = first(told.cid, RoomAdded)

@@ -1,5 +1,6 @@
 """G4: on one connection a room's events arrive in seq order, each once, from the resume point on; what is skipped is
-named by a gap. And all of them arrive: a connection that was open to the end has heard every room to its head.
+named by a gap, which stands where a room's events begin. And all of them arrive: a connection that was open to the end
+has heard every room to its head.
 
 What is missing on a connection that had stopped reading is a breach of G7: a slow consumer is served whole, or closed.
 """
@@ -15,10 +16,12 @@ from tests.e2e.faults.violation import Column, Violation
 @dataclass(slots=True)
 class _Room:
     """`position` is the seq up to which all was heard or named by a gap, or known before `start`; `missing` are those
-    below it that have yet to come. `added`: nothing of it was heard since `room_added`."""
+    below it that have yet to come. `head` is what was told when the room was, and where it is replayed to. `added`:
+    nothing of it was heard since `room_added`."""
 
     start: int
     position: int
+    head: int
     added: bool = False
     missing: set[int] = field(default_factory=set)
     last: Event | Gap | None = None
@@ -43,7 +46,7 @@ class _Walk:
     def violations(self) -> Iterator[Violation]:
         for room_id, head in self._connection.welcome or ():
             start = self._connection.resume.get(room_id, head)
-            self._rooms[room_id] = _Room(start, start)
+            self._rooms[room_id] = _Room(start, start, head)
         for record in self._connection.records:
             match record:
                 case Event():
@@ -53,7 +56,7 @@ class _Walk:
                 case RoomAdded(room_id, head):
                     if room_id in self._rooms:
                         yield self._violation("other", "a room was added that one was in", record)
-                    self._rooms[room_id] = _Room(head, head, added=True)
+                    self._rooms[room_id] = _Room(head, head, head, added=True)
                 case RoomRemoved(room_id):
                     if room_id in self._rooms:
                         yield from self._ended(room_id, self._rooms.pop(room_id))
@@ -91,6 +94,10 @@ class _Walk:
             yield from self._first(room, gap, gap.after + 1)
         if gap.after != room.position or gap.before < gap.after + 2:
             yield self._violation("other", f"a gap does not begin at {room.position}", room.last, gap)
+        elif gap.before > room.head + 1:
+            yield self._violation("other", f"a gap goes beyond the head, {room.head}", room.last, gap)
+        elif room.last is not None:
+            yield self._violation("other", "a gap came after the room's events had begun", room.last, gap)
         room.position = max(room.position, gap.before - 1)
         room.last = gap
 
