@@ -247,7 +247,8 @@ class Client:
     def _heard(self, frame: Json) -> None:
         match frame["type"]:
             case "event":
-                self.highest[frame["room_id"]] = frame["seq"]
+                room_id = frame["room_id"]
+                self.highest[room_id] = max(self.highest.get(room_id, 0), frame["seq"])
                 if frame["kind"] == "message.posted":
                     self._known.append(Message(frame["data"]["message_id"], frame["room_id"], frame["actor_id"]))
             case "ack":
