@@ -12,7 +12,7 @@ from uuid import UUID
 from websockets.exceptions import WebSocketException
 
 from tests.e2e.faults.actions import ACTIONS, send
-from tests.e2e.faults.history import Command, History, Json
+from tests.e2e.faults.history import PASSING_ERRORS, Command, History, Json
 from tests.e2e.faults.people import Person, Trouble
 from tests.e2e.faults.recorded_socket import NotLetIn, RecordedSocket
 
@@ -24,9 +24,6 @@ _SHORTEST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 2.0
 _GLANCE_S = 0.05
 _SLOW_CONSUMER = 4008
-
-PASSING_ERRORS = ("unavailable", "rate_limited", "internal")
-"""The command is to be sent again."""
 
 _EXPECTED_ERRORS = ("not_a_member", "forbidden", "not_found", "muted")
 """What a client meets when others take part: a room left meanwhile, a message deleted meanwhile."""

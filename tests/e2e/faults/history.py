@@ -95,6 +95,10 @@ class Error(NamedTuple):
     received_at: float
 
 
+PASSING_ERRORS = ("unavailable", "rate_limited", "internal")
+"""After these nobody knows whether the command took effect: it is to be sent again."""
+
+
 class Stalled(NamedTuple):
     """The client stopped reading."""
 

@@ -4,12 +4,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tests.e2e.faults.facts import Answers, Facts, Key
-from tests.e2e.faults.history import Ack, Command, Post
+from tests.e2e.faults.history import PASSING_ERRORS, Ack, Command, Post
 from tests.e2e.faults.state import Entry
 from tests.e2e.faults.violation import Violation
-
-PASSING = ("unavailable", "rate_limited", "internal")
-"""Errors after which nobody knows whether the command took effect."""
 
 
 class _Told(NamedTuple):
@@ -79,7 +76,7 @@ def _content(command: Command) -> tuple[str | None, ...]:
 
 def _refused_for_good(facts: Facts, key: Key, command: Command, answers: Answers) -> Iterator[Violation]:
     entries = facts.entries_of.get(key)
-    refusals = [error for error, _ in answers.errors if error.code not in PASSING]
+    refusals = [error for error, _ in answers.errors if error.code not in PASSING_ERRORS]
     if entries and len(refusals) == len(answers.sent) and not answers.posts:
         yield Violation("G1", "other", "a command was refused, and has an entry", (command, *refusals, *entries))
 

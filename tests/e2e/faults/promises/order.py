@@ -7,8 +7,7 @@ sent again. One that was answered `unavailable` or the like has no place in the 
 from collections.abc import Iterator
 
 from tests.e2e.faults.facts import Answers, Facts
-from tests.e2e.faults.history import Connection, Sent
-from tests.e2e.faults.promises.acknowledged import PASSING
+from tests.e2e.faults.history import PASSING_ERRORS, Connection, Sent
 from tests.e2e.faults.state import Entry
 from tests.e2e.faults.violation import Violation
 
@@ -34,7 +33,7 @@ def check(facts: Facts) -> Iterator[Violation]:
 
 
 def _was_made_by(sent: Sent, connection: Connection, answers: Answers) -> bool:
-    if any(error.code in PASSING for error, _ in answers.errors):
+    if any(error.code in PASSING_ERRORS for error, _ in answers.errors):
         return False
     others = [one.at for one, _ in answers.sent if one is not sent]
     if not others:
