@@ -33,7 +33,7 @@ def of_standalone(data_folder: Path) -> Final:
             database.row_factory = sqlite3.Row
             yield from map(dict, database.execute(query))
 
-    return _final(rows, "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'reactions'")
+    return _final(rows)
 
 
 def of_stack(postgres: Any) -> Final:
@@ -46,14 +46,13 @@ def of_stack(postgres: Any) -> Final:
         assert code == 0, (error or b"").decode()
         yield from map(json.loads, (output or b"").splitlines())
 
-    return _final(rows, "SELECT tablename FROM pg_tables WHERE tablename = 'reactions'")
+    return _final(rows)
 
 
-def _final(rows: Rows, has_reactions: str) -> Final:
+def _final(rows: Rows) -> Final:
     messages = {message.id: message for message in map(_message, rows("chat_service", _MESSAGES))}
-    if list(rows("chat_service", has_reactions)):
-        for row in rows("chat_service", _REACTIONS):
-            messages[_id(row["message_id"])].reactions.add((row["emoji"], _id(row["user_id"])))
+    for row in rows("chat_service", _REACTIONS):
+        messages[_id(row["message_id"])].reactions.add((row["emoji"], _id(row["user_id"])))
     return Final(
         rooms=[Room(_id(row["id"]), row["head"]) for row in rows("chat_service", _ROOMS)],
         entries=[_entry(row) for row in rows("chat_service", _ENTRIES)],
