@@ -16,7 +16,7 @@ from tests.e2e.faults.promises import (
 from tests.e2e.faults.state import Final
 from tests.e2e.faults.violation import Violation
 
-FILTER_GRACE_S = 0.25
+FILTER_HEARS_WITHIN_S = 0.25
 """What the interface names as the 99th percentile."""
 
 _SHOWN = 20
@@ -24,7 +24,7 @@ _SHOWN = 20
 _PROMISES = (acknowledged, once, dense, delivery, membership, order, slow_consumers, emails, derived)
 
 
-def check(history: History, final: Final, *, filter_grace_s: float = FILTER_GRACE_S) -> list[Violation]:
+def check(history: History, final: Final, *, filter_grace_s: float = FILTER_HEARS_WITHIN_S) -> list[Violation]:
     """Every breach that can be found. The history is of a run that was finished, the final state of after that.
 
     `filter_grace_s` is for how long a registered email may still be called available (G9).
