@@ -53,6 +53,15 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     _assert_clean(standalone.logs())
 
 
+@pytest.fixture
+def own_product(tmp_path: Path) -> Iterator[Standalone]:
+    """A single process of the test's own, to be ended or killed."""
+    standalone = Standalone(tmp_path)
+    standalone.start()
+    yield standalone
+    standalone.kill()
+
+
 def _assert_clean(log: str) -> None:
     """Nothing went wrong inside, and nothing was written that nobody may read."""
     lines = log.splitlines()

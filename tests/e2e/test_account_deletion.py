@@ -2,8 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -167,13 +165,6 @@ class TestTraces:
         log = product.logs()
         assert user.account.email not in log
         assert user.account.username not in log
-
-    @pytest.fixture
-    def own_product(self, tmp_path: Path) -> Iterator[Standalone]:
-        standalone = Standalone(tmp_path)
-        standalone.start()
-        yield standalone
-        standalone.kill()
 
     @pytest.mark.standalone
     async def test_are_in_no_byte_of_what_the_single_process_leaves(self, own_product: Standalone) -> None:

@@ -1,7 +1,6 @@
 """What is promised holds through kills and restarts (G8), with clients at work throughout."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -22,13 +21,6 @@ RECOVERS_WITHIN_S = 30
 
 @pytest.mark.standalone
 class TestSingleProcess:
-    @pytest.fixture
-    def own_product(self, tmp_path: Path) -> Iterator[Standalone]:
-        standalone = Standalone(tmp_path)
-        standalone.start()
-        yield standalone
-        standalone.kill()
-
     async def test_told_to_end_closes_sockets_with_1012_and_exits_cleanly_in_time(
         self, own_product: Standalone
     ) -> None:
