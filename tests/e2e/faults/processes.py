@@ -1,10 +1,20 @@
 """Processes that end, or stand still."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.e2e.faults.fault import Fault
 from tests.e2e.faults.stack import FaultyStack, Part
+
+_KILLED = 137
+
+
+async def end(stack: FaultyStack, part: Part) -> bool:
+    """SIGTERM; returns whether it ended by itself in the time that docker-compose.yml gives it, else by SIGKILL."""
+    container = stack.container(part)
+    await asyncio.to_thread(container.stop)  # without a time of ours, the container's own holds
+    told = await asyncio.to_thread(container.wait)
+    return bool(told["StatusCode"] != _KILLED)
 
 
 @dataclass
@@ -35,19 +45,22 @@ class Killed(_OfOnePart):
 
 @dataclass
 class Ended(_OfOnePart):
-    """SIGTERM, with the time to end that it is promised; started again when healed."""
+    """SIGTERM, with the time to end that it is promised; started again when healed. Raises AssertionError then, if it
+    had to be killed."""
 
     kind = "told to end"
+    _has_ended: bool = field(default=False, init=False)
 
     def __str__(self) -> str:
         return f"{self.part} told to end"
 
     async def inject(self, stack: FaultyStack) -> None:
-        await asyncio.to_thread(stack.container(self.part).stop)
+        self._has_ended = await end(stack, self.part)
         self.bites = 1
 
     async def heal(self, stack: FaultyStack) -> None:
         await stack.start(self.part)
+        assert self._has_ended, f"{self.part} was told to end, and had to be killed"
 
 
 @dataclass

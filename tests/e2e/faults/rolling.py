@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
+from tests.e2e.faults.processes import end
 from tests.e2e.faults.stack import FaultyStack, Part
 from tests.e2e.faults.workload import Workload
 from tests.support.eventually import eventually
@@ -38,18 +39,22 @@ class Step:
     refused: int
     """Writes that this version of the proxy has not tried again."""
 
+    has_ended: bool
+    """By itself in the time that it is given, not by SIGKILL."""
+
     @property
     def kept(self) -> bool:
-        """One reconnect at most, and not one error."""
-        return self.reconnects <= RECONNECTS_PER_STEP and not self.errors
+        """It ended by itself; one reconnect at most, and not one error."""
+        return self.has_ended and self.reconnects <= RECONNECTS_PER_STEP and not self.errors
 
     def __str__(self) -> str:
         told = Counter(_ID.sub("{id}", error) for errors in self.errors.values() for error in errors)
         errors = ", ".join(f"{times} times {error}" for error, times in told.most_common(_SHOWN)) or "no error"
         if self.refused:
             errors += f" but {self.refused} writes that a proxy before version {_named(_TRIES_WRITES_AGAIN)} gives up"
+        killed = "" if self.has_ended else "had to be killed, "
         return (
-            f"{self.part}: {self.seconds:.1f} s until healthy, served after {self.served_after:.1f} s, "
+            f"{self.part}: {killed}{self.seconds:.1f} s until healthy, served after {self.served_after:.1f} s, "
             f"at most {self.reconnects} reconnects, {errors}"
         )
 
@@ -57,8 +62,8 @@ class Step:
 async def restart(stack: FaultyStack, workload: Workload, part: Part, *, within: float) -> Step:
     """SIGTERM, start, wait until it is healthy and everybody is served."""
     since = time.monotonic()
-    container = stack.container(part)
-    await asyncio.to_thread(container.restart)
+    has_ended = await end(stack, part)
+    await stack.start(part)
 
     async def is_healthy() -> bool:
         return await asyncio.to_thread(stack.health, part) == "healthy"
@@ -73,7 +78,7 @@ async def restart(stack: FaultyStack, workload: Workload, part: Part, *, within:
         refused = sum(_is_503(error) for errors in told.values() for error in errors)
         told = {name: [error for error in errors if not _is_503(error)] for name, errors in told.items()}
     errors = {name: errors for name, errors in told.items() if errors}
-    return Step(part, seconds, served_after, max(workload.reconnects(since).values()), errors, refused)
+    return Step(part, seconds, served_after, max(workload.reconnects(since).values()), errors, refused, has_ended)
 
 
 def _is_503(error: str) -> bool:
