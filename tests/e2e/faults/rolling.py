@@ -75,14 +75,15 @@ async def restart(stack: FaultyStack, workload: Workload, part: Part, *, within:
     told = workload.errors(since, answered=part.service == _ENTRANCE)
     refused = 0
     if part.service in _BEHIND_IT and await asyncio.to_thread(_version, stack) < _TRIES_WRITES_AGAIN:
-        refused = sum(_is_503(error) for errors in told.values() for error in errors)
-        told = {name: [error for error in errors if not _is_503(error)] for name, errors in told.items()}
+        refused = sum(_is_refused_write(error) for errors in told.values() for error in errors)
+        told = {name: [error for error in errors if not _is_refused_write(error)] for name, errors in told.items()}
     errors = {name: errors for name, errors in told.items() if errors}
     return Step(part, seconds, served_after, max(workload.reconnects(since).values()), errors, refused, has_ended)
 
 
-def _is_503(error: str) -> bool:
-    return error.endswith(": 503")
+def _is_refused_write(error: str) -> bool:
+    """What does not begin with its method is asked for with POST or DELETE."""
+    return error.endswith(": 503") and not error.startswith("GET ")
 
 
 def _version(stack: FaultyStack) -> tuple[int, ...]:
