@@ -15,6 +15,11 @@ from tests.e2e.faults.stack import PARTS, SERVICES, Part
 SHORT_S = (0.5, 4.0)
 LONG_S = HEARTBEAT_LOST_AFTER_S + 5.0
 HOUR_S = 3600
+NOTICED_AFTER_S = 2.5
+"""By a process whose clock jumps: libfaketime, and then the server for its answers, look again each second."""
+
+DISK_FULL_S = 2.0
+"""At least: so long that something is written meanwhile."""
 
 Faults = tuple[Fault, ...]
 """One, or two at once."""
@@ -97,11 +102,12 @@ class Draw:
         return MemoryAlarm(self._short())
 
     def disk_full(self) -> Fault:
-        return DiskFull(self._short())
+        return DiskFull(max(DISK_FULL_S, self._short()))
 
     def wrong_clock(self, offset: int | None = None) -> Fault:
         part = self._random.choice([part for part in PARTS if part.service in SERVICES])
-        return WrongClock(self._short(), part, offset or self._random.choice([HOUR_S, -HOUR_S]))
+        hold = max(NOTICED_AFTER_S, self._short())
+        return WrongClock(hold, part, offset or self._random.choice([HOUR_S, -HOUR_S]))
 
     def _any(self) -> Fault:
         return self._random.choice(self._kinds)()

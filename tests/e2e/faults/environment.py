@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 
 from tests.e2e.faults.fault import Fault
 from tests.e2e.faults.stack import FaultyStack, Part
@@ -17,6 +18,18 @@ fallocate --length $((free - 1024))K /postgres/filler
 dd if=/dev/zero of=/postgres/filler oflag=append conv=notrunc bs=4K 2>/dev/null
 test $(df --output=avail --block-size=1K /postgres | tail -1) -lt 64
 """
+
+
+_CLOCKS_DIFFER_BY_S = 60
+_NO_SPACE = b"No space left on device"
+_GROW = "CREATE TEMPORARY TABLE growing AS SELECT * FROM generate_series(1, 1000000)"
+"""Needs some 35 MB more, and leaves nothing."""
+
+_SHOWN_CLOCK = """
+import os, urllib.request
+print(urllib.request.urlopen("http://127.0.0.1:" + os.environ["PARLEY_PORT"] + "/healthz", timeout=5).headers["Date"])
+"""
+"""Run inside a part, this tells the time by the service's own clock, not by that of a process that has just begun."""
 
 
 @dataclass
@@ -47,7 +60,6 @@ class DiskFull(Fault):
     """Not one more page for PostgreSQL."""
 
     kind = "database's disk full"
-    _since: float = field(default=0, init=False)
 
     @property
     def parts(self) -> frozenset[Part]:
@@ -57,13 +69,13 @@ class DiskFull(Fault):
         return f"postgres's disk full for {self.hold:.0f} s"
 
     async def inject(self, stack: FaultyStack) -> None:
-        self._since = time.time()
         await stack.run(_KEEPER, "sh", "-c", _FILL)
 
     async def heal(self, stack: FaultyStack) -> None:
+        psql = ["psql", "--no-psqlrc", "--username", "postgres", "--command", _GROW]
+        _, told = await asyncio.to_thread(stack.container(_POSTGRES).exec_run, psql)
         await stack.run(_KEEPER, "rm", "-f", "/postgres/filler")
-        log = await asyncio.to_thread(stack.container(_POSTGRES).logs, since=self._since)
-        self.bites = log.count(b"No space left on device")
+        self.bites = told.count(_NO_SPACE)
 
 
 @dataclass
@@ -85,9 +97,11 @@ class WrongClock(Fault):
         await self._set(stack, self.offset)
 
     async def heal(self, stack: FaultyStack) -> None:
-        shown = int(await stack.run(self.part, "date", "+%s"))
-        self.bites = int(abs(shown - time.time() - self.offset) < 60)
-        await self._set(stack, 0)
+        try:
+            shown = parsedate_to_datetime(await stack.run(self.part, "python", "-c", _SHOWN_CLOCK))
+        finally:
+            await self._set(stack, 0)
+        self.bites = int(abs(shown.timestamp() - time.time() - self.offset) < _CLOCKS_DIFFER_BY_S)
 
     async def _set(self, stack: FaultyStack, offset: int) -> None:
         await stack.run(self.part, "sh", "-c", f"echo {offset:+d} >/tmp/clock")

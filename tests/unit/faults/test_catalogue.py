@@ -3,7 +3,7 @@
 from itertools import islice
 
 from contracts.routing import COMMANDS, EVENTS
-from tests.e2e.faults.catalogue import Draw, Faults, fixed
+from tests.e2e.faults.catalogue import DISK_FULL_S, NOTICED_AFTER_S, Draw, Faults, fixed
 from tests.e2e.faults.processes import HEARTBEAT_LOST_AFTER_S
 
 
@@ -51,6 +51,13 @@ def test_a_long_pause_outlasts_the_heartbeat() -> None:
     holds = [draw.paused().hold for _ in range(500)]
 
     assert {hold > HEARTBEAT_LOST_AFTER_S for hold in holds} == {True, False}
+
+
+def test_a_wrong_clock_and_a_full_disk_last_until_they_are_noticed() -> None:
+    draw = Draw(7)
+
+    assert min(draw.wrong_clock().hold for _ in range(100)) == NOTICED_AFTER_S
+    assert min(draw.disk_full().hold for _ in range(100)) == DISK_FULL_S
 
 
 def test_repetitions_of_commands_and_of_events_are_two_kinds() -> None:
