@@ -21,6 +21,9 @@ _ENDS_ARE_OLD_AFTER_S = 2.0
 _LOGINS = 40
 """How many of the registered people log in at the end. That all of them are there, the final state tells."""
 
+_LOGIN_ANSWERS = (200, 401)
+"""Of which the checker tells the right one."""
+
 
 class Workload:
     """The same seed makes the same decisions, as far as what comes back, and when, allows.
@@ -128,8 +131,9 @@ class Workload:
         return time.monotonic() - begun_at
 
     async def finish(self, *, within: float = 60) -> History:
-        """Lets everybody finish what they began, and hear every room to its end. What was not heard or answered in
-        time shows in the history."""
+        """Lets everybody finish what they began, and hear every room to its end. What was not heard in time shows in
+        the history. Raises AssertionError with the names of those who have not come to an end of what they began, or
+        whose login was not answered: nothing is at fault any more."""
         deadline = time.monotonic() + within
         for one in self._everybody:
             one.finish()
@@ -139,6 +143,7 @@ class Workload:
             for client in self.clients:
                 client.give_up()
             unfinished = [worker.name for worker in self._workers if not self._tasks[worker.name].done()]
+            unfinished += [client.name for client in self.clients if not client.settled]
             assert not unfinished, f"not finished within {within} s: {', '.join(unfinished)}"
             await self._log_in()
         finally:
@@ -185,7 +190,8 @@ class Workload:
         (registrar,) = (worker for worker in self._workers if isinstance(worker, Registrar))
         emails = sorted({one.email for one in self._history.registrations if one.status == 201})
         for email in random.Random(self._history.seed).sample(emails, min(_LOGINS, len(emails))):
-            await registrar.log_in(email)
+            status = await registrar.log_in(email)
+            assert status in _LOGIN_ANSWERS, f"a login at the end was answered {status}"
 
     def _check(self) -> None:
         """Raises what has ended somebody before their time."""
