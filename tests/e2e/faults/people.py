@@ -1,5 +1,6 @@
 """Those who use the product in a run, and what they ask of it over HTTP."""
 
+import re
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -16,8 +17,13 @@ _TOKEN_LASTS_S = 600
 
 _REMEMBERED = 200
 
+_OF_OTHERS_DOING = (403, 404)
+"""A room left meanwhile, a member removed meanwhile."""
 
 Answer = httpx.Response | None
+
+_BUG = re.compile(r"^login: 4\d\d$|: (500|4(?!01|03|04)\d\d)$")
+"""A token may have run out by a clock that was wrong, a room been left meanwhile."""
 
 
 class Trouble(NamedTuple):
@@ -27,6 +33,11 @@ class Trouble(NamedTuple):
     at: float
     what: str
     unanswered: bool = False
+
+    @property
+    def is_bug(self) -> bool:
+        """Whether it is an answer over HTTP that a correct client never gets, not even from what is at fault."""
+        return _BUG.search(self.what) is not None
 
 
 class Person:
@@ -78,10 +89,9 @@ class Person:
             return None
         if response.status_code == 401:
             self._token = None
-        if response.status_code == 401 or response.status_code >= 500:
+        if response.status_code >= 400 and response.status_code not in _OF_OTHERS_DOING:
             self._in_trouble(f"{method} {path}: {response.status_code}")
-            return None
-        return response
+        return None if response.status_code == 401 or response.status_code >= 500 else response
 
     async def create_room(self) -> str:
         """A public one, while nothing is at fault yet."""

@@ -11,7 +11,7 @@ import httpx
 from tests.e2e.faults.clients import Client
 from tests.e2e.faults.history import History
 from tests.e2e.faults.http_workers import HttpWorker, Moderator, Poster, Registrar
-from tests.e2e.faults.people import Person
+from tests.e2e.faults.people import Person, Trouble
 
 Result = TypeVar("Result")
 
@@ -20,6 +20,8 @@ _PAUSE_WITHOUT_RATE_S = 0.1
 _ENDS_ARE_OLD_AFTER_S = 2.0
 _LOGINS = 40
 """How many of the registered people log in at the end. That all of them are there, the final state tells."""
+
+_SHOWN = 5
 
 _LOGIN_ANSWERS = (200, 401)
 """Of which the checker tells the right one."""
@@ -109,11 +111,9 @@ class Workload:
     def errors(self, since: float, *, answered: bool = False) -> Mapping[str, list[str]]:
         """What each was told, from a `time.monotonic()` on, that nobody should be told while nothing is at fault, and
         unless only what was `answered` counts, each request whose connection was lost."""
-        told = {one.name: one.troubles for one in self._everybody}
-        told |= {f"{client.name} over HTTP": client.person.troubles for client in self.clients}
         return {
             name: [one.what for one in troubles if one.at >= since and not (answered and one.unanswered)]
-            for name, troubles in told.items()
+            for name, troubles in self._troubles().items()
         }
 
     async def served(self, *, within: float = 30) -> float:
@@ -133,7 +133,8 @@ class Workload:
     async def finish(self, *, within: float = 60) -> History:
         """Lets everybody finish what they began, and hear every room to its end. What was not heard in time shows in
         the history. Raises AssertionError with the names of those who have not come to an end of what they began, or
-        whose login was not answered: nothing is at fault any more."""
+        whose login was not answered, nothing being at fault any more; and with the answers over HTTP that nobody
+        should ever have had."""
         deadline = time.monotonic() + within
         for one in self._everybody:
             one.finish()
@@ -146,6 +147,8 @@ class Workload:
             unfinished += [client.name for client in self.clients if not client.settled]
             assert not unfinished, f"not finished within {within} s: {', '.join(unfinished)}"
             await self._log_in()
+            bugs = [f"{name}: {one.what}" for name, told in self._troubles().items() for one in told if one.is_bug]
+            assert not bugs, f"{len(bugs)} answers that no outage explains: {'; '.join(bugs[:_SHOWN])}"
         finally:
             await self.stop()
         return self._history
@@ -156,6 +159,11 @@ class Workload:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         await self._http.aclose()
+
+    def _troubles(self) -> dict[str, list[Trouble]]:
+        """By whose they are."""
+        told = {one.name: one.troubles for one in self._everybody}
+        return told | {f"{client.name} over HTTP": client.person.troubles for client in self.clients}
 
     async def _settled(self, deadline: float) -> None:
         """Returns when everybody has come to the end of what they began, or has had the time."""

@@ -834,6 +834,26 @@ def a_token_has_run_out_by_a_clock_that_was_wrong(told: Story) -> None:
     told.bob_before.close_code = 4001
 
 
+# --- G8
+
+
+@breaks("G8", "other", "told internal, which no outage explains", alone=True)
+def a_command_is_answered_with_a_bug(told: Story) -> None:
+    error = first(told.ann, Error)
+    replace(told.ann, error, error._replace(code="internal"))
+
+
+@breaks("G8", "other", "told bad_frame, which no outage explains", alone=True)
+def what_was_said_rightly_is_called_wrong(told: Story) -> None:
+    told.ann.records.append(Error(None, "bad_frame", told.system.now))
+
+
+@breaks("G8", "other", "told too_long, which no outage explains")
+def a_short_text_is_called_too_long(told: Story) -> None:
+    ack = told.ack(told.ann, told.more)
+    replace(told.ann, ack, Error(told.more.id, "too_long", ack.received_at))
+
+
 # --- G9
 
 ONE, TWO = "one@example.com", "two@example.com"
@@ -871,6 +891,11 @@ def an_email_is_registered_twice_after_it_was_deleted(told: Story) -> None:
     for _ in range(2):
         _register(told, TWO, after=1)
         told.system.tick()
+
+
+@breaks("G9", "other", "an answer that no outage explains", alone=True)
+def a_registration_is_called_wrong(told: Story) -> None:
+    told.system.history.registrations.append(Registration("three@example.com", 1, 1, 422, "invalid_request"))
 
 
 @breaks("G9", "doubled", "accounts have the email", alone=True)

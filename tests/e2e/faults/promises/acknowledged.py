@@ -1,12 +1,15 @@
-"""G1: an ack means that the entry is committed."""
+"""G1: an ack means that the entry is committed. And through all faults (G8) a correct client is told nothing that only
+a wrong client, or a bug, explains."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from tests.e2e.faults.facts import Answers, Facts, Key
-from tests.e2e.faults.history import PASSING_ERRORS, Ack, Command, Post
+from tests.e2e.faults.history import PASSING_ERRORS, Ack, Command, Error, Post
 from tests.e2e.faults.state import Entry
 from tests.e2e.faults.violation import Violation
+
+_BY_NO_OUTAGE = ("bad_frame", "too_long", "internal")
 
 
 class _Told(NamedTuple):
@@ -20,6 +23,7 @@ class _Told(NamedTuple):
 
 
 def check(facts: Facts) -> Iterator[Violation]:
+    yield from _unexplained(facts)
     for key, command, answers in facts.commands():
         for told in _told(command, answers):
             yield from _committed(facts, key, command, told)
@@ -27,6 +31,16 @@ def check(facts: Facts) -> Iterator[Violation]:
             yield from _as_asked(facts, command, entry)
         yield from _refused_for_good(facts, key, command, answers)
         yield from _unanswered(command, answers)
+
+
+def _unexplained(facts: Facts) -> Iterator[Violation]:
+    for connection in facts.history.connections:
+        for record in connection.records:
+            if isinstance(record, Error) and record.code in _BY_NO_OUTAGE:
+                about = f"connection {connection.number} of {connection.client}, user {connection.user_id}"
+                command = facts.history.commands.get((connection.user_id, record.command_id or ""))
+                what = f"a client was told {record.code}, which no outage explains"
+                yield Violation("G8", "other", what, (about, command, record))
 
 
 def _told(command: Command, answers: Answers) -> Iterator[_Told]:

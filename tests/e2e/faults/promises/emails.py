@@ -20,12 +20,19 @@ def check(facts: Facts) -> Iterator[Violation]:
     for deletion in facts.history.deletions:
         deletions[deletion.email].append(deletion)
     for email, attempts in registrations.items():
+        yield from _answered(attempts)
         yield from _once(attempts, deletions[email])
         yield from _kept(facts, attempts, deletions[email])
     yield from _taken(facts, registrations, deletions)
     for email, count in Counter(facts.final.emails).items():
         if count > 1:
             yield Violation("G9", "doubled", f"{count} accounts have the email {email}", ())
+
+
+def _answered(attempts: Sequence[Registration]) -> Iterator[Violation]:
+    for one in attempts:
+        if one.status not in (None, 201, 409):
+            yield Violation("G9", "other", "a registration got an answer that no outage explains", (one,))
 
 
 def _once(attempts: Sequence[Registration], deletions: Sequence[Deletion]) -> Iterator[Violation]:
