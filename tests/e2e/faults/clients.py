@@ -181,13 +181,18 @@ class Client:
         try:
             self._socket = await RecordedSocket.open(self._base_url, record, self._heard, slow=self._slow)
             await self._socket.hello(token)
-        except (OSError, TimeoutError, WebSocketException):
+        except (OSError, TimeoutError, WebSocketException) as error:
+            self._not_let_in(f"connecting: {type(error).__name__}")
             return False
         except NotLetIn as refusal:
+            self._not_let_in(f"hello: {refusal.code}")
             self._token_is_good = refusal.code not in ("4001", "4003")
             return False
         self._token_is_good = True
         return True
+
+    def _not_let_in(self, what: str) -> None:
+        self.troubles.append(Trouble(time.monotonic(), what, unanswered=True))
 
     async def _live(self, socket: RecordedSocket) -> None:
         self._again.clear()

@@ -28,7 +28,7 @@ _BUG = re.compile(r"^login: 4\d\d$|: (500|4(?!01|03|04)\d\d)$")
 
 class Trouble(NamedTuple):
     """What somebody was told, or met with, that nobody should while nothing is at fault. `unanswered`: the connection
-    of a request was lost, or none was had."""
+    of a request was lost, or none was had, or nobody was let in on it."""
 
     at: float
     what: str

@@ -44,7 +44,7 @@ class Step:
 
     @property
     def kept(self) -> bool:
-        """It ended by itself; one reconnect at most, and not one error."""
+        """It ended by itself; one reconnect at most, which worked at once, and not one error."""
         return self.has_ended and self.reconnects <= RECONNECTS_PER_STEP and not self.errors
 
     def __str__(self) -> str:

@@ -110,7 +110,8 @@ class Workload:
 
     def errors(self, since: float, *, answered: bool = False) -> Mapping[str, list[str]]:
         """What each was told, from a `time.monotonic()` on, that nobody should be told while nothing is at fault, and
-        unless only what was `answered` counts, each request whose connection was lost."""
+        unless only what was `answered` counts, each request whose connection was lost and each connection that was not
+        had."""
         return {
             name: [one.what for one in troubles if one.at >= since and not (answered and one.unanswered)]
             for name, troubles in self._troubles().items()
