@@ -12,7 +12,7 @@ from uuid import UUID
 from websockets.exceptions import WebSocketException
 
 from tests.e2e.faults.actions import ACTIONS, send
-from tests.e2e.faults.history import PASSING_ERRORS, Command, History, Json
+from tests.e2e.faults.history import PASSING_ERRORS, Command, Gap, History, Json
 from tests.e2e.faults.people import Person, Trouble
 from tests.e2e.faults.recorded_socket import NotLetIn, RecordedSocket
 
@@ -70,6 +70,7 @@ class Client:
         self._pending: dict[str, tuple[Command, float]] = {}  # with the time at which it was made
         self._again: list[tuple[float, Command]] = []
         self._known: deque[Message] = deque(maxlen=_REMEMBERED)
+        self._skipped: deque[Gap] = deque()
         self._errand: asyncio.Task[Any] | None = None
         self._socket: RecordedSocket | None = None
         self._token_is_good = True
@@ -116,7 +117,7 @@ class Client:
     @property
     def settled(self) -> bool:
         """Whether everything it began has come to an end."""
-        return self._finishing and not self._pending and self._errand_is_done
+        return self._finishing and not self._pending and self._errand_is_done and not self._skipped
 
     def hear_until(self, heads: dict[str, int]) -> None:
         """Ends when it is in exactly these rooms and has heard each to this seq."""
@@ -200,6 +201,8 @@ class Client:
             await socket.command(command)
         while socket.is_open and not self._is_done(socket):
             await self._send_due(socket)
+            if self._skipped and self._errand_is_done:
+                self.begin_errand(self.person.page_skipped(self._skipped.popleft()))
             if self._may_act(socket):
                 await self._act(socket)
             await self._rest(socket)
@@ -239,7 +242,7 @@ class Client:
                 await socket.wait(left)
 
     def _is_done(self, socket: RecordedSocket) -> bool:
-        if self._heads is None or self._pending or socket.unanswered:
+        if self._heads is None or not self.settled or socket.unanswered:
             return False
         socket.record.quiet = socket.positions.keys() == self._heads.keys() and all(
             seq >= self._heads[room_id] for room_id, seq in socket.positions.items()
@@ -253,6 +256,8 @@ class Client:
                 self.highest[room_id] = max(self.highest.get(room_id, 0), frame["seq"])
                 if frame["kind"] == "message.posted":
                     self._known.append(Message(frame["data"]["message_id"], frame["room_id"], frame["actor_id"]))
+            case "gap":
+                self._skipped.append(Gap(frame["room_id"], frame["after"], frame["before"]))
             case "ack":
                 _, made_at = self._pending.pop(frame["id"], (None, 0.0))
                 self.served_at = max(self.served_at, made_at)

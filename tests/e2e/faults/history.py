@@ -48,10 +48,16 @@ class Sent(NamedTuple):
 
 
 class Event(NamedTuple):
+    """As it came on a connection, or in a page."""
+
     room_id: str
     seq: int
     digest: int
     digest_without_text: int
+
+    @classmethod
+    def of(cls, event: Json) -> "Event":
+        return cls(event["room_id"], event["seq"], *digests(event))
 
 
 class Gap(NamedTuple):
@@ -181,13 +187,14 @@ class Change(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Somebody asked for a room's messages or events."""
+    """Somebody asked for a room's messages or events. `events` are those that came."""
 
     room_id: str
     user_id: str
     sent_at: float
     answered_at: float
     status: int | None
+    events: tuple[Event, ...] = ()
 
 
 class Registration(NamedTuple):

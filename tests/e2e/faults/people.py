@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from tests.e2e.faults.history import Change, Command, History, Json, Page, Post, abridged
+from tests.e2e.faults.history import Change, Command, Event, Gap, History, Json, Page, Post, abridged
 from tests.support.client import PASSWORD, login, new_credentials
 
 _TOKEN_LASTS_S = 600
 """Of the 15 minutes that an access token is good for."""
 
 _REMEMBERED = 200
+_PAGE, _LONG_PAGE = 20, 200
 
 _OF_OTHERS_DOING = (403, 404)
 """A room left meanwhile, a member removed meanwhile."""
@@ -121,11 +122,23 @@ class Person:
         self._history.changes.append(Change(action, room_id, person.id, sent_at, time.monotonic(), status))
         return status
 
-    async def page(self, room_id: str, what: str) -> None:
-        """Reads the room's `messages` or `events`, whether one may or not."""
+    async def page(self, room_id: str, what: str, **params: int) -> tuple[Event, ...]:
+        """Reads the room's `messages` or `events`, whether one may or not; returns the events."""
         sent_at = time.monotonic()
-        response = await self.request("GET", f"/rooms/{room_id}/{what}", params={"limit": 20})
-        self._history.pages.append(Page(room_id, self.id, sent_at, time.monotonic(), _status(response)))
+        response = await self.request("GET", f"/rooms/{room_id}/{what}", params={"limit": _PAGE, **params})
+        events: tuple[Event, ...] = ()
+        if what == "events" and response is not None and response.status_code == 200:
+            events = tuple(map(Event.of, response.json()["items"]))
+        self._history.pages.append(Page(room_id, self.id, sent_at, time.monotonic(), _status(response), events))
+        return events
+
+    async def page_skipped(self, gap: Gap) -> None:
+        """Reads what a gap has skipped, as far as one may and gets an answer."""
+        after = gap.after
+        while after + 1 < gap.before and (
+            events := await self.page(gap.room_id, "events", after=after, limit=_LONG_PAGE)
+        ):
+            after = events[-1].seq
 
     async def post(self, command: Command) -> int | None:
         """Posts a message under the command's id; returns the status."""

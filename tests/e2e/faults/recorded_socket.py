@@ -29,7 +29,6 @@ from tests.e2e.faults.history import (
     Sent,
     Stalled,
     WelcomeRoom,
-    digests,
 )
 from tests.support.client import Budget
 
@@ -48,7 +47,7 @@ class Heard(NamedTuple):
 def _event(raw: str) -> Heard:
     """Everybody in a room gets the same bytes: they are read once, and the record is shared."""
     frame: Json = json.loads(raw)
-    return Heard(Event(frame["room_id"], frame["seq"], *digests(frame)), frame)
+    return Heard(Event.of(frame), frame)
 
 
 class NotLetIn(Exception):
@@ -62,7 +61,7 @@ class NotLetIn(Exception):
 class RecordedSocket:
     """`positions` are the last seq of each room that one is in, ready to resume from. `unanswered` counts the sendings
     of each command that have had no answer. `news` is set by answers, and by the end. `on_frame` is told of every ack,
-    error and event, as they came. `left_by_us`: it would have gone on, had the client not ended it."""
+    error, event and gap, as they came. `left_by_us`: it would have gone on, had the client not ended it."""
 
     def __init__(self, websocket: ClientConnection, record: Connection, on_frame: Callable[[Json], None]) -> None:
         self.record = record
@@ -182,7 +181,7 @@ class RecordedSocket:
         now, records = time.monotonic(), self.record.records
         match frame["type"]:
             case "event":
-                self._note_event(Heard(Event(frame["room_id"], frame["seq"], *digests(frame)), frame))
+                self._note_event(Heard(Event.of(frame), frame))
             case "welcome":
                 self.record.welcome = [WelcomeRoom(room["id"], room["head"]) for room in frame["rooms"]]
                 self.positions = {
@@ -193,6 +192,7 @@ class RecordedSocket:
             case "gap":
                 records.append(Gap(frame["room_id"], frame["after"], frame["before"]))
                 self.positions[frame["room_id"]] = frame["before"] - 1
+                self._on_frame(frame)
             case "room_added":
                 room_id, head = frame["room"]["id"], frame["room"]["head"]
                 records.append(RoomAdded(room_id, head))

@@ -89,6 +89,9 @@ def _read(history: History, final: Final, name: str, value: Any) -> None:
         case "message":
             reactions = {(emoji, user_id) for emoji, user_id in value["reactions"]}
             final.messages.append(Message(**{**value, "reactions": reactions}))
+        case "pages":
+            page = Page(*value)
+            history.pages.append(page._replace(events=tuple(Event(*event) for event in page.events)))
         case "email":
             final.emails.append(value)
         case _ if name in _OF_HISTORY:

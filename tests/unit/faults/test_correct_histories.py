@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.faults.checker import check, report
-from tests.e2e.faults.history import Command, Connection
+from tests.e2e.faults.history import Command, Connection, Event, Page
 from tests.e2e.faults.storage import load, store
 from tests.support.correct_system import CorrectSystem
 
@@ -124,6 +124,8 @@ def test_nothing_is_found_in_what_a_correct_system_does(seed: int) -> None:
 def test_a_stored_run_is_read_back_as_it_was(tmp_path: Path) -> None:
     chance = Chance(1)
     chance.run()
+    events = (Event("hall", 1, 2, 3), Event("hall", 2, 4, 5))
+    chance.system.history.pages.append(Page("hall", "ann", 1.0, 2.0, 200, events))
 
     store(tmp_path / "run.jsonl", chance.system.history, chance.system.final)
 

@@ -310,6 +310,35 @@ def a_text_that_is_erased_now_was_not_the_same_for_everybody(told: Story) -> Non
     replace(told.bob_before, event, event._replace(digest=1))
 
 
+@breaks("G3", "other", "heard otherwise than the log", alone=True)
+def somebody_has_read_something_else(told: Story) -> None:
+    _read(told, [told.event(told.more)._replace(digest=1)])
+
+
+@breaks("G3", "other", "was not the same for everybody", alone=True)
+def a_text_that_is_erased_now_was_read_otherwise(told: Story) -> None:
+    _read(told, [told.event(told.oops)._replace(digest=1)])
+
+
+@breaks("G3", "lost", "that the log does not have", alone=True)
+def somebody_has_read_what_the_log_does_not_have(told: Story) -> None:
+    _read(told, [Event(HALL, told.system.head(HALL) + 1, 1, 1)])
+
+
+@breaks("G3", "lost", "a page of events has a hole", alone=True)
+def a_page_of_events_has_a_hole(told: Story) -> None:
+    _read(told, [event_of(told.system.entry(HALL, seq)) for seq in (3, 4, 6)])
+
+
+@lawful
+def a_page_of_events_is_as_the_log_has_it(told: Story) -> None:
+    _read(told, [event_of(told.system.entry(HALL, seq)) for seq in range(1, told.system.head(HALL) + 1)])
+
+
+def _read(told: Story, events: list[Event]) -> None:
+    told.system.history.pages.append(Page(HALL, ANN, told.system.tick(), told.system.tick(), 200, tuple(events)))
+
+
 @breaks("G3", "lost", "and then told to end at")
 def a_log_ends_before_what_was_heard(told: Story) -> None:
     told.bob.resume[HALL] += 2

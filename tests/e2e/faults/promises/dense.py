@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 
 from tests.e2e.faults.facts import Facts
 from tests.e2e.faults.history import Event, RoomAdded, digests
@@ -11,6 +12,7 @@ from tests.e2e.faults.violation import Column, Violation
 def check(facts: Facts) -> Iterator[Violation]:
     yield from _dense(facts)
     yield from _heads(facts)
+    yield from _dense_pages(facts)
     yield from _same_for_everybody(facts)
     yield from _heads_told(facts)
 
@@ -40,6 +42,15 @@ def _heads(facts: Facts) -> Iterator[Violation]:
             yield Violation("G3", column, f"a room's head is {room.head}, and its last entry {head}", proof)
 
 
+def _dense_pages(facts: Facts) -> Iterator[Violation]:
+    for page in facts.history.pages:
+        for event, following in pairwise(page.events):
+            if following.seq != event.seq + 1:
+                yield Violation(
+                    "G3", "lost", "a page of events has a hole", (page._replace(events=()), event, following)
+                )
+
+
 def _same_for_everybody(facts: Facts) -> Iterator[Violation]:
     expected: dict[tuple[str, int], tuple[int, int]] = {}
     with_text: dict[tuple[str, int], set[int]] = defaultdict(set)
@@ -65,9 +76,10 @@ def _same_for_everybody(facts: Facts) -> Iterator[Violation]:
 
 
 def _heard(facts: Facts) -> set[Event]:
-    return {
-        record for connection in facts.history.connections for record in connection.records if isinstance(record, Event)
-    }
+    """On connections, and in pages."""
+    records = (record for connection in facts.history.connections for record in connection.records)
+    paged = (event for page in facts.history.pages for event in page.events)
+    return {*(record for record in records if isinstance(record, Event)), *paged}
 
 
 def _heads_told(facts: Facts) -> Iterator[Violation]:
