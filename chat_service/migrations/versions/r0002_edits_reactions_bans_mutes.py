@@ -46,3 +46,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("message_id", "emoji", "user_id", name="pk_reactions"),
         sa.ForeignKeyConstraint(["message_id"], ["messages.id"], name="fk_reactions_message_id", ondelete="CASCADE"),
     )
+
+
+def downgrade() -> None:
+    for table in ("reactions", "edits", "mutes", "bans"):
+        op.drop_table(table)

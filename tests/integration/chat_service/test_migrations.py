@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 from alembic import command
@@ -37,6 +38,15 @@ async def test_can_be_run_again(database_url: str) -> None:
     assert await _differences(database_url) == []
 
 
+async def test_can_be_taken_back_and_made_again(database_url: str) -> None:
+    await upgrade(database_url)
+
+    await _on(database_url, partial(_downgrade_to, "base"))
+    await upgrade(database_url)
+
+    assert await _differences(database_url) == []
+
+
 async def test_run_as_a_program_and_end(database_url: str) -> None:
     environment = {**os.environ, "PARLEY_DATABASE_URL": database_url}
 
@@ -56,7 +66,7 @@ async def test_find_the_names_in_logs_and_erase_those_of_accounts_that_were_dele
             if user is going:
                 assert (await user.post(f"/rooms/{room['id']}/leave")).is_success
     before = (await everything_in(database_url)).splitlines()
-    await _on(database_url, _back_to_before_joinings)
+    await _on(database_url, partial(_downgrade_to, r0004_joinings.down_revision))
     without_names = {"deleted": True, "username": "", "display_name": "", "version": 9}
     delete = update(User).where(User.id == UUID(gone.id)).values(**without_names)
     await _on(database_url, lambda connection: connection.execute(delete))
@@ -113,10 +123,18 @@ async def test_make_earlier_messages_be_found(database_url: str) -> None:
 
 
 def _upgrade_to(connection: Connection, revision: str) -> None:
+    command.upgrade(_config(connection), revision)
+
+
+def _downgrade_to(revision: str, connection: Connection) -> None:
+    command.downgrade(_config(connection), revision)
+
+
+def _config(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", "chat_service:migrations")
     config.attributes["connection"] = connection
-    command.upgrade(config, revision)
+    return config
 
 
 def _is_described(name: str | None, kind: str, _parents: object) -> bool:
@@ -135,13 +153,6 @@ async def _differences(database_url: str) -> list[object]:
         differences = await connection.run_sync(compare)
     await database.close()
     return differences
-
-
-def _back_to_before_joinings(connection: Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", "chat_service:migrations")
-    config.attributes["connection"] = connection
-    command.downgrade(config, r0004_joinings.down_revision)
 
 
 async def _on(database_url: str, work: Callable[[Connection], object]) -> None:
