@@ -54,6 +54,11 @@ class SessionCheck:
         # of the others nobody is here any more
         self._unsure &= self._sessions.ids()
         while asked := set(islice(self._unsure, _MOST_AT_ONCE)):
-            active = await self._users.active_sessions(list(asked))
+            # before the answer: who is wanted while it is under way is asked about once more
             self._unsure -= asked
+            try:
+                active = await self._users.active_sessions(list(asked))
+            except UsersUnavailable:
+                self._unsure |= asked
+                raise
             self._sessions.end(asked.difference(active))

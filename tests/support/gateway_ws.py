@@ -327,6 +327,8 @@ class GatewayServer:
         self.keys_available = True
         self.ended_sessions: set[UUID] = set()
         self.sessions_available = True
+        self.sessions_answering = asyncio.Event()
+        self.sessions_answering.set()
         self.sessions_asked: list[list[UUID]] = []
         self.app = create_app(settings, self.bus, self.chat.client(), self._user_service())
         options = dict(UVICORN_OPTIONS)
@@ -411,7 +413,9 @@ class GatewayServer:
             self.sessions_asked.append(question.session_ids)
             if not self.sessions_available:
                 raise HTTPException(503)
-            return ActiveSessions(active=[id for id in question.session_ids if id not in self.ended_sessions])
+            active = [id for id in question.session_ids if id not in self.ended_sessions]
+            await self.sessions_answering.wait()
+            return ActiveSessions(active=active)
 
         return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://user_service")
 

@@ -67,6 +67,20 @@ async def test_are_asked_about_until_there_is_an_answer_and_nobody_waits_for_it(
     await of_bob.post(str(room.id), "still here")
 
 
+async def test_that_end_while_they_are_asked_about_are_asked_about_again(gateway: GatewayServer, alice: UUID) -> None:
+    room, ending = gateway.chat.room(alice), uuid4()
+    gateway.sessions_answering.clear()
+    socket = await gateway.connect(alice, token=gateway.token(alice, session_id=ending))
+    await asked(gateway, 1)
+
+    gateway.ended_sessions.add(ending)
+    await socket.command("refresh", token=gateway.token(alice, session_id=ending))
+    await socket.post(str(room.id), "the refresh has been heeded")
+    gateway.sessions_answering.set()
+
+    assert await socket.close_code() == 4003
+
+
 async def test_of_many_who_come_together_are_asked_about_together(gateway: GatewayServer, alice: UUID) -> None:
     ended, going_on = ([uuid4() for _ in range(20)] for _ in range(2))
     gateway.ended_sessions.update(ended)
