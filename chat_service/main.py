@@ -17,6 +17,7 @@ from chat_service.services.members import Members
 from chat_service.services.messages import Messages
 from chat_service.services.moderation import Moderation
 from chat_service.services.refusals import forget_refused
+from chat_service.services.room_erasure import RoomErasure
 from chat_service.services.rooms import Rooms
 from chat_service.services.search import Search
 from chat_service.services.user_events import UserEventHandler
@@ -43,6 +44,7 @@ def create_app(settings: Settings, bus: Bus, user_service: httpx.AsyncClient) ->
         patience=settings.database_patience,
     )
     relay = OutboxRelay(database, Outbox, bus, name=NAME)
+    erasure = RoomErasure(database)
     users = Users(database, user_service, service_token)
     verifier = TokenVerifier(fetch_keys_over_http(user_service))
     commands = CommandHandler(database, bus)
@@ -55,7 +57,8 @@ def create_app(settings: Settings, bus: Bus, user_service: httpx.AsyncClient) ->
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(relay.run()), asyncio.create_task(forget_refused(database))]
+        running = (relay.run(), forget_refused(database), erasure.run())
+        tasks = [asyncio.create_task(one) for one in running]
         try:
             yield
         finally:
@@ -83,7 +86,7 @@ def create_app(settings: Settings, bus: Bus, user_service: httpx.AsyncClient) ->
     app.state.service_token = service_token
     app.state.verifier = verifier
     app.state.services = Services(
-        rooms=Rooms(database, users, committed=relay.nudge),
+        rooms=Rooms(database, users, committed=relay.nudge, deleted=erasure.nudge),
         members=Members(database, users, committed=relay.nudge),
         moderation=Moderation(database, users, committed=relay.nudge),
         messages=Messages(database, committed=relay.nudge),

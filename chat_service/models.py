@@ -60,7 +60,8 @@ class User(Base):
 
 
 class Room(Base):
-    """`head` is the seq of the newest entry. `message_count` counts the messages ever posted.
+    """`head` is the seq of the newest entry. `message_count` counts the messages ever posted. In a
+    deleted room it is 0 once what was said has been erased.
 
     `name_canonical` is the form in which names are searched. `direct_key` names the pair of a direct room.
     """

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, Uuid, bindparam, delete, insert, select, update
+from sqlalchemy import JSON, BigInteger, Uuid, bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chat_service.models import Entry, Joining, Room
+from chat_service.models import Edit, Entry, Joining, Room
 from chat_service.services.access import UnknownRoom
 from common.ids import now, uuid7
 from contracts.entries import (
@@ -20,8 +20,6 @@ from contracts.entries import (
 from contracts.messages import RoomEntry
 
 _CHUNK = 1_000
-
-_WITH_TEXT: dict[str, type[EntryData]] = {entry.kind: entry for entry in (MessagePosted, MessageEdited)}
 
 
 async def lock_rooms(session: AsyncSession, room_ids: Collection[UUID]) -> dict[UUID, Room]:
@@ -85,23 +83,23 @@ async def erase(session: AsyncSession, emptied: Mapping[tuple[UUID, int], EntryD
         )
 
 
-async def erase_texts(session: AsyncSession, room_id: UUID) -> None:
-    """Take out of a room's log what was said in it."""
-    said = select(Entry.seq, Entry.kind, Entry.data).where(Entry.room_id == room_id, Entry.kind.in_(_WITH_TEXT))
-    after = 0
-    while found := (await session.execute(said.where(Entry.seq > after).order_by(Entry.seq).limit(_CHUNK))).all():
-        await erase(
-            session,
-            {
-                (room_id, seq): _WITH_TEXT[kind].model_validate({**data, "text": None}, extra="ignore")
-                for seq, kind, data in found
-            },
-        )
-        after = found[-1].seq
+async def erase_texts(session: AsyncSession, messages: Sequence[tuple[UUID, UUID, int, UUID | None]]) -> None:
+    """Take what messages say, and said before they were edited, out of the log. Of each: its id, room, seq, and what it
+    replies to."""
+    rooms = {message_id: room_id for message_id, room_id, _, _ in messages}
+    emptied: dict[tuple[UUID, int], EntryData] = {
+        (room_id, seq): MessagePosted(message_id=message_id, text=None, reply_to=reply_to)
+        for message_id, room_id, seq, reply_to in messages
+    }
+    edits = await session.execute(select(Edit.message_id, Edit.seq).where(Edit.message_id.in_(rooms)))
+    for message_id, seq in edits:
+        emptied[rooms[message_id], seq] = MessageEdited(message_id=message_id, text=None)
+    await erase(session, emptied)
 
 
-async def erase_names(session: AsyncSession, user_id: UUID) -> None:
-    """Take a deleted user's names out of the logs of all rooms that they ever joined, deleted ones too.
+async def erase_names(session: AsyncSession, user_id: UUID) -> bool:
+    """Take a deleted user's names out of the logs of rooms that they ever joined, deleted ones too: of some at a time.
+    Says whether there were any, and so may be more.
 
     No room has to be locked: these entries are changed by nobody else, and no others can come.
     """
@@ -109,16 +107,18 @@ async def erase_names(session: AsyncSession, user_id: UUID) -> None:
         select(Entry.room_id, Entry.seq, Entry.data)
         .join(Joining, (Joining.room_id == Entry.room_id) & (Joining.seq == Entry.seq))
         .where(Joining.user_id == user_id)
+        .order_by(Joining.room_id, Joining.seq)
+        .limit(_CHUNK)
     )
     names = {"username": DELETED_USERNAME, "display_name": DELETED_DISPLAY_NAME}
-    await erase(
-        session,
-        {
-            (room_id, seq): MemberJoined.model_validate({**data, **names}, extra="ignore")
-            for room_id, seq, data in await session.execute(joined)
-        },
-    )
-    await session.execute(delete(Joining).where(Joining.user_id == user_id))
+    emptied = {
+        (room_id, seq): MemberJoined.model_validate({**data, **names}, extra="ignore")
+        for room_id, seq, data in await session.execute(joined)
+    }
+    await erase(session, emptied)
+    place = tuple_(Joining.room_id, Joining.seq)
+    await session.execute(delete(Joining).where(Joining.user_id == user_id, place.in_(list(emptied))))
+    return bool(emptied)
 
 
 async def store(session: AsyncSession, entries: Sequence[RoomEntry]) -> None:

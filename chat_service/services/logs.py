@@ -12,6 +12,7 @@ from chat_service.events import room_entry
 from chat_service.models import Entry, LogEpoch, Member, User
 from chat_service.rules import Action
 from chat_service.services.access import room_view, see_room, with_membership
+from chat_service.services.room_erasure import hide_texts
 from chat_service.services.rows import rows
 from common.database import Database
 from contracts.internal_http import CatchUp, UserView
@@ -53,9 +54,11 @@ class Logs:
         )
 
     async def after(self, seqs: Mapping[UUID, int], limit: int) -> dict[UUID, list[RoomEntry]]:
-        """See `contracts.internal_http.Entries`. The logs of deleted rooms are still told."""
+        """See `contracts.internal_http.Entries`. The logs of deleted rooms are still told, without texts."""
         async with self._database.read() as session:
-            return await _entries(session, {room_id: (seq, seq + limit) for room_id, seq in seqs.items()})
+            entries = await _entries(session, {room_id: (seq, seq + limit) for room_id, seq in seqs.items()})
+            await hide_texts(session, [entry for of_room in entries.values() for entry in of_room])
+        return entries
 
 
 async def _entries(session: AsyncSession, ranges: Mapping[UUID, tuple[int, int]]) -> dict[UUID, list[RoomEntry]]:

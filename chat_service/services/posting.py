@@ -6,7 +6,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.services.batch_rows import read_batch, write_batch
-from chat_service.services.outcomes import Command, Outcome
+from chat_service.services.outcomes import Command, Outcome, Repeated
+from chat_service.services.room_erasure import hide_texts
 
 
 async def apply(
@@ -23,5 +24,6 @@ async def apply(
     brought_by: Sequence[UUID | None] = event_ids or [None] * len(commands)
     outcomes = [batch.carry_out(command, event_id) for command, event_id in zip(commands, brought_by, strict=True)]
     batch.forget_deleted()
+    await hide_texts(session, [outcome.entry for outcome in outcomes if isinstance(outcome, Repeated)])
     await write_batch(session, batch)
     return outcomes

@@ -9,13 +9,11 @@ from uuid import UUID
 from sqlalchemy import Select, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chat_service.models import Ban, Member, Message, Mute, Room
+from chat_service.models import Ban, Member, Mute, Room
 from chat_service.rules import Action, direct_key
 from chat_service.services.access import room_view, see_room, with_membership
 from chat_service.services.change import RoomChange
 from chat_service.services.conflicts import again_on_conflict
-from chat_service.services.log import erase_texts
-from chat_service.services.search_index import take_out_room
 from chat_service.services.users import AccountGone, UnknownUser, Users, keep, keep_actor
 from common.database import Database
 from common.ids import now, uuid7
@@ -29,12 +27,16 @@ Page = tuple[list[RoomView], UUID | None]
 
 
 class Rooms:
-    """`committed` is called after each change, to have its entries relayed at once."""
+    """`committed` is called after each change, to have its entries relayed at once, and `deleted` after a deletion, to
+    have what was said erased."""
 
-    def __init__(self, database: Database, users: Users, committed: Callable[[], None]) -> None:
+    def __init__(
+        self, database: Database, users: Users, committed: Callable[[], None], deleted: Callable[[], None]
+    ) -> None:
         self._database = database
         self._users = users
         self._committed = committed
+        self._deleted = deleted
 
     async def create(self, actor: Claims, kind: RoomKind, name: str, topic: str | None) -> RoomView:
         """Make a room that the actor owns. Raises `AccountGone`."""
@@ -115,21 +117,22 @@ class Rooms:
     async def delete(self, user_id: UUID, room_id: UUID) -> None:
         """End the room for everybody. Its log stays, without what was said, for those who have yet to hear of the end.
 
+        The texts are hidden from now on, and erased afterwards. (See `room_erasure`.)
+
         Raises 404, 403.
         """
         async with self._database.write() as session:
             change = await RoomChange.begin(session, room_id, user_id)
             change.require(Action.DELETE)
-            await erase_texts(session, room_id)
-            for table in (Message, Member, Ban, Mute):
+            for table in (Member, Ban, Mute):
                 await session.execute(delete(table).where(table.room_id == room_id))
-            await take_out_room(session, room_id)
             room = change.room
             await change.append(RoomUpdated(name=room.name, topic=room.topic, deleted=True))
-            room.member_count = room.message_count = 0
+            room.member_count = 0
             room.deleted_at = now()
             await session.commit()
         self._committed()
+        self._deleted()
 
 
 async def _add_room(session: AsyncSession, kind: RoomKind, **columns: str | None) -> Room:

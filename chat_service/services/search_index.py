@@ -25,9 +25,6 @@ _ON_POSTGRESQL = text(
     " WHERE words::tsvector @@ CAST(:words AS tsquery) AND ARRAY[room_id] && CAST(:room_ids AS uuid[])"
     " ORDER BY message_id DESC LIMIT :limit"
 ).bindparams(bindparam("room_ids", type_=ARRAY(Uuid())))
-_ROOM_ON_POSTGRESQL = text(
-    "DELETE FROM message_words WHERE ARRAY[room_id] && ARRAY[CAST(:room_id AS uuid)]"
-).bindparams(bindparam("room_id", type_=Uuid()))
 _ON_SQLITE = text(
     "SELECT message_id, words FROM message_words WHERE message_words MATCH :expression"
     " ORDER BY message_id DESC LIMIT :limit"
@@ -47,17 +44,9 @@ async def take_out(session: AsyncSession, message_ids: Collection[UUID]) -> None
     if not message_ids:
         return
     if _is_sqlite(session):
-        await _delete_on_sqlite(session, "message_id", message_ids)
+        await _delete_on_sqlite(session, message_ids)
     else:
         await session.execute(delete(message_words).where(message_words.c.message_id.in_(message_ids)))
-
-
-async def take_out_room(session: AsyncSession, room_id: UUID) -> None:
-    """`take_out` of all that a room has."""
-    if _is_sqlite(session):
-        await _delete_on_sqlite(session, "room_id", [room_id])
-    else:
-        await session.execute(_ROOM_ON_POSTGRESQL, {"room_id": room_id})
 
 
 async def matches(
@@ -78,7 +67,7 @@ def _is_sqlite(session: AsyncSession) -> bool:
     return session.get_bind().dialect.name == "sqlite"
 
 
-async def _delete_on_sqlite(session: AsyncSession, column: str, ids: Collection[UUID]) -> None:
+async def _delete_on_sqlite(session: AsyncSession, message_ids: Collection[UUID]) -> None:
     """By the index itself: a virtual table has no other.
 
     FTS5 only marks words as deleted, and drops them when it next merges that part of the index; until then their bytes
@@ -89,7 +78,7 @@ async def _delete_on_sqlite(session: AsyncSession, column: str, ids: Collection[
         # kept in the file, so said once would do: but a file may have been made before the library could
         await session.execute(text("INSERT INTO message_words(message_words, rank) VALUES ('secure-delete', 1)"))
     found = text("DELETE FROM message_words WHERE message_words MATCH :expression")
-    await session.execute(found, {"expression": _any_of(column, ids)})
+    await session.execute(found, {"expression": _any_of("message_id", message_ids)})
 
 
 def _all_of(sought: Sequence[str]) -> str:

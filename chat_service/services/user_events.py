@@ -25,6 +25,9 @@ UserEvent = UserRegistered | UserProfileChanged | UserDeleted
 
 _READER: Reader[UserEvent] = Reader(UserRegistered, UserProfileChanged, UserDeleted)
 
+_MOST_ROOMS = 50
+"""That are kept from everybody else at once."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -67,19 +70,38 @@ class UserEventHandler:
 
     async def _forget(self, user_id: UUID) -> None:
         """End the memberships, through the log of each room, with bans and mutes, and erase the names from the logs of
-        all rooms, also those left long ago. Nothing is left to do when it is done again."""
-        of_user = select(Member).where(Member.user_id == user_id)
+        all rooms, also those left long ago. Nothing is left to do when it is done again.
+
+        Some rooms at a time, so that none is kept from everybody else for long. No membership can come meanwhile."""
+        while await self._end_memberships(user_id):
+            self._committed()
         async with self._database.write() as session:
-            rooms = await lock_rooms(session, {member.room_id for member in await session.scalars(of_user)})
-            # once more, now that nobody else can change them
-            for member in await session.scalars(of_user.execution_options(populate_existing=True)):
-                change = RoomChange(session, rooms[member.room_id], user_id, member)
-                await change.dismiss(member, MemberLeft)
             for table in (Ban, Mute):
                 await session.execute(delete(table).where(table.user_id == user_id))
-            await erase_names(session, user_id)
             await session.commit()
-        self._committed()
+        while await self._erase_names(user_id):
+            pass
+
+    async def _end_memberships(self, user_id: UUID) -> bool:
+        """Of up to `_MOST_ROOMS`. Says whether there were any."""
+        some = select(Member.room_id).where(Member.user_id == user_id).order_by(Member.room_id).limit(_MOST_ROOMS)
+        async with self._database.write() as session:
+            room_ids = set(await session.scalars(some))
+            rooms = await lock_rooms(session, room_ids)
+            # only now can nobody else change them
+            for member in await session.scalars(
+                select(Member).where(Member.user_id == user_id, Member.room_id.in_(rooms))
+            ):
+                change = RoomChange(session, rooms[member.room_id], user_id, member)
+                await change.dismiss(member, MemberLeft)
+            await session.commit()
+        return bool(room_ids)
+
+    async def _erase_names(self, user_id: UUID) -> bool:
+        async with self._database.write() as session:
+            erased = await erase_names(session, user_id)
+            await session.commit()
+        return erased
 
 
 def _view(event: UserEvent) -> UserView:

@@ -84,6 +84,27 @@ class TestNames:
             assert all(NAMES.items() <= one.items() and one["role"] for one in theirs)
         await assert_no_names_are_left(service)
 
+    async def test_go_from_the_logs_of_more_rooms_than_are_taken_at_once(
+        self, service: ChatService, alice: User, leaver: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("log._CHUNK", "user_events._MOST_ROOMS"):
+            monkeypatch.setattr(f"chat_service.services.{name}", 3)
+        rooms = [await leaver.create_room("public") for _ in range(7)]
+        for room in rooms:
+            ok(await alice.post(f"/rooms/{room['id']}/join"))
+
+        await service.user_event(deleted(leaver))
+
+        for room in rooms:
+            left, appointed = (await alice.log(room["id"]))[-2:]
+            assert (left["kind"], left["data"]) == ("member.left", {"user_id": leaver.id})
+            assert (appointed["kind"], appointed["data"]) == (
+                "member.role_changed",
+                {"user_id": alice.id, "role": "owner"},
+            )
+            assert (await alice.room(room["id"]))["member_count"] == 1
+        await assert_no_names_are_left(service)
+
     async def test_go_from_the_log_of_a_deleted_room(self, service: ChatService, alice: User, leaver: User) -> None:
         room = await alice.create_room("public")
         ok(await leaver.post(f"/rooms/{room['id']}/join"))

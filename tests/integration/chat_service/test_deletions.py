@@ -25,6 +25,7 @@ from tests.support.chat_service import (
     send,
 )
 from tests.support.client import User
+from tests.support.eventually import eventually
 from tests.support.shapes import Json, ok
 
 SECRET = "xyzzy"
@@ -144,7 +145,10 @@ class TestDeleting:
 
         assert (await alice.delete(f"/rooms/{room['id']}")).status_code == 204
 
-        assert SECRET not in await everything(service.database_url)
+        async def erased() -> bool:
+            return SECRET not in await everything(service.database_url)
+
+        await eventually(erased, every=0.1)
 
 
 class TestRepeats:

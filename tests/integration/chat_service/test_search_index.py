@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert, update
 from chat_service.migrations import upgrade
 from chat_service.models import Member, Message, Room, User
 from chat_service.services.search import Search
-from chat_service.services.search_index import index, matches, take_out, take_out_room
+from chat_service.services.search_index import index, matches, take_out
 from chat_service.words import words
 from common.database import Database
 from common.ids import now, uuid7
@@ -158,7 +158,7 @@ async def test_finds_the_same_after_edits_and_deletions(databases: list[Database
             await index(session, changed)
             for message_id, text in edited.items():
                 await session.execute(update(Message).where(Message.id == message_id).values(text=text))
-            await take_out_room(session, dropped)
+            await take_out(session, [id for id, (room_id, _) in world.messages.items() if room_id == dropped])
             await session.execute(delete(Message).where(Message.room_id == dropped))
             await session.commit()
     world.messages |= {message_id: (room_id, text) for message_id, room_id, text in changed}
