@@ -6,6 +6,9 @@ import unicodedata
 LONGEST_WORD = 64
 """In characters. Of a longer word its beginning stands for it."""
 
+SHORTEST_BEGINNING = 2
+"""In characters. A shorter word is sought whole only: of all words there are, too many begin with one letter."""
+
 _FIRST_ACCENT = 10
 """The lowest combining class (UAX 44) of accents, points and tones. Below it are the signs that make another letter of
 the one before: nukta, virama, the voicing marks of kana; at 0 are the vowel signs of Indic scripts."""
@@ -17,6 +20,9 @@ _UNSPACED = (
 )
 # of what the table below leaves, `\w` are letters and numbers, and what is neither that nor a space is a mark
 _WORD = re.compile(rf"[{_UNSPACED}][^\w\s]*|(?:(?![{_UNSPACED}])\w[^\w\s]*)+")
+# more marks than any letter has (30: UAX 15, Stream-Safe Text Format). To normalize a run of them, Python sorts it by
+# insertion, so that a text of nothing else would take time by the square of its length
+_MORE_MARKS = re.compile(r"(?<=[^\w\s]{30})[^\w\s]+")
 
 
 def words(text: str) -> list[str]:
@@ -24,24 +30,40 @@ def words(text: str) -> list[str]:
 
     Scripts without spaces have words of one letter each. A word has up to `LONGEST_WORD` characters and is its own only
     word. It holds neither a space nor anything that a query language of a database could take for its own.
+
+    Takes time in proportion to the text, whatever is in it.
     """
-    letters = unicodedata.normalize("NFKD", text).translate(_TABLE)
-    folded = unicodedata.normalize("NFKC", letters.casefold())
+    letters = text.translate(_TABLE).casefold()
+    folded = unicodedata.normalize("NFKC", _MORE_MARKS.sub("", letters))
     return [word[:LONGEST_WORD] for word in _WORD.findall(folded)]
 
 
-class _Table(dict[int, str | None]):
-    """What becomes of each code point: itself, a space, or nothing. It fills itself as texts need it."""
-
-    def __missing__(self, code: int) -> str | None:
-        self[code] = kept = _kept(chr(code))
-        return kept
+def is_beginning(word: str) -> bool:
+    """Whether a word that is sought last stands for all that begin so, too."""
+    return len(word) >= SHORTEST_BEGINNING
 
 
-def _kept(character: str) -> str | None:
+class _Table(dict[int, int | str]):
+    """What becomes of each code point: what is kept of its decomposition (NFKD). It fills itself as texts need it.
+
+    One by one, so that accents are gone before anything is put in order. Of what becomes a space only ASCII is
+    remembered: it is most of Unicode, and the rest no more than some 10 MB.
+    """
+
+    def __missing__(self, code: int) -> int | str:
+        character = chr(code)
+        kept = "".join(map(_kept, unicodedata.normalize("NFKD", character)))
+        if kept == " " and not character.isascii():
+            return kept
+        # the number that is there already, where it does as well as a string of its own
+        self[code] = code if kept == character else kept
+        return self[code]
+
+
+def _kept(character: str) -> str:
     category = unicodedata.category(character)
     if category in ("Cf", "Me") or unicodedata.combining(character) >= _FIRST_ACCENT or _selects_variant(character):
-        return None
+        return ""
     return character if category[0] in "LNM" else " "
 
 

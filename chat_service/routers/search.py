@@ -12,7 +12,8 @@ from pydantic.json_schema import SkipJsonSchema
 from chat_service.routers.dependencies import Limit, UseCases
 from chat_service.schemas import SearchPage
 from chat_service.services.access import NotAMember
-from chat_service.services.search import MAX_MATCHES, Rank
+from chat_service.services.search import MAX_MATCHES, MAX_WORDS, Rank
+from chat_service.words import SHORTEST_BEGINNING
 from common.auth import CurrentUser
 from common.errors import NotFound, Unavailable
 from common.openapi import problems
@@ -28,8 +29,9 @@ SoughtWords = Annotated[
     Query(
         description=(
             "Words: runs of letters and digits, in whatever case and with whatever accents. All of them have to be in"
-            " a message, in any order; the last may be the beginning of a word. Whatever else is there separates words"
-            " and has no meaning; without any word nothing is found."
+            " a message, in any order; the last may be the beginning of a word, if it has at least"
+            f" {SHORTEST_BEGINNING} characters. Whatever else is there separates words and has no meaning; without any"
+            f" word nothing is found. Of more than {MAX_WORDS} words the first {MAX_WORDS} count."
         )
     ),
 ]

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.models import message_words
 from chat_service.services.rows import rows
-from chat_service.words import words
+from chat_service.words import is_beginning, words
 
 Texts = Iterable[tuple[UUID, UUID, str]]
 """Message, its room, and its text."""
@@ -52,13 +52,13 @@ async def take_out(session: AsyncSession, message_ids: Collection[UUID]) -> None
 async def matches(
     session: AsyncSession, sought: Sequence[str], room_ids: Collection[UUID], limit: int
 ) -> list[tuple[UUID, str]]:
-    """The newest messages in these rooms that have all the words, or of the last one what begins so; with each all
-    its words, spaces between."""
+    """The newest messages in these rooms that have all the words, or of the last one what begins so, if it
+    `is_beginning`; with each all its words, spaces between."""
     if _is_sqlite(session):
         expression = f"words : ({_all_of(sought)}) AND {_any_of('room_id', room_ids)}"
         found = await session.execute(_ON_SQLITE, {"expression": expression, "limit": limit})
         return [(UUID(message_id), words) for message_id, words in found]
-    query = " & ".join([f"'{word}'" for word in sought]) + ":*"
+    query = " & ".join([f"'{word}'" for word in sought]) + (":*" if is_beginning(sought[-1]) else "")
     found = await session.execute(_ON_POSTGRESQL, {"words": query, "room_ids": list(room_ids), "limit": limit})
     return [(message_id, words) for message_id, words in found]
 
@@ -82,7 +82,7 @@ async def _delete_on_sqlite(session: AsyncSession, message_ids: Collection[UUID]
 
 
 def _all_of(sought: Sequence[str]) -> str:
-    return " AND ".join([f'"{word}"' for word in sought]) + " *"
+    return " AND ".join([f'"{word}"' for word in sought]) + (" *" if is_beginning(sought[-1]) else "")
 
 
 def _any_of(column: str, ids: Collection[UUID]) -> str:

@@ -32,7 +32,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("message_id", name="pk_message_words"),
     )
     _fill()
-    # an index over both, so that a word that all use costs no more than one's own rooms have of it
+    # an index over both, so that of a word that all use only what one's own rooms have is read from the table, and in
+    # the index much of what others have is skipped. Of a beginning the index is read for every word that begins so,
+    # in all rooms, before it is compared with the rooms
     op.execute("CREATE INDEX ix_message_words_words ON message_words USING gin ((words::tsvector), (ARRAY[room_id]))")
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chat_service.services.search import MAX_MATCHES
+from chat_service.services.search import MAX_MATCHES, MAX_WORDS
 from common.ids import uuid7
 from tests.support.chat_service import ChatService, delete, edit, react, send
 from tests.support.client import User
@@ -29,7 +29,9 @@ class TestWords:
 
         assert await found(alice, q) == ["The quick brown fox"]
 
-    @pytest.mark.parametrize("q", ["qui brown", "quick cat", "uick", "brownish", "quick OR dog", "NOT dog", "d*g"])
+    @pytest.mark.parametrize(
+        "q", ["qui brown", "quick cat", "uick", "brownish", "quick OR dog", "NOT dog", "d*g", "quick b"]
+    )
     async def test_are_found_all_or_none_and_operators_are_words(self, room: Json, alice: User, q: str) -> None:
         await say(alice, room, "The quick brown fox", "a lazy dog")
 
@@ -62,6 +64,18 @@ class TestWords:
         await say(alice, room, "The quick brown fox", "?!")
 
         assert await found(alice, q) == []
+
+    async def test_of_one_letter_are_found_whole(self, room: Json, alice: User) -> None:
+        await say(alice, room, "another", "plan a", "a plan")
+
+        assert await found(alice, "a") == ["a plan", "plan a"]
+        assert await found(alice, "plan a") == ["plan a", "a plan"]
+
+    async def test_beyond_the_first_ones_do_not_count(self, room: Json, alice: User) -> None:
+        letters = [chr(ord("東") + number) for number in range(MAX_WORDS + 1)]
+        await say(alice, room, "".join(letters[:MAX_WORDS]), "".join(letters[1:]))
+
+        assert await found(alice, "".join(letters)) == ["".join(letters[:MAX_WORDS])]
 
     @pytest.mark.parametrize(
         "q",

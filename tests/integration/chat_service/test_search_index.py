@@ -13,7 +13,7 @@ from chat_service.migrations import upgrade
 from chat_service.models import Member, Message, Room, User
 from chat_service.services.search import Search
 from chat_service.services.search_index import index, matches, take_out
-from chat_service.words import words
+from chat_service.words import is_beginning, words
 from common.database import Database
 from common.ids import now, uuid7
 
@@ -117,7 +117,7 @@ def expected(world: World, query: str, room_ids: Sequence[UUID]) -> set[UUID]:
         if room_id in room_ids
         and begun
         and set(whole) <= set(words(text))
-        and any(word.startswith(begun) for word in words(text))
+        and any(word.startswith(begun) if is_beginning(begun) else word == begun for word in words(text))
     }
 
 

@@ -1,12 +1,16 @@
 import sys
+import tracemalloc
 import unicodedata
+from itertools import groupby
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_service.words import LONGEST_WORD, words
+from chat_service.words import LONGEST_WORD, SHORTEST_BEGINNING, is_beginning, words
 
+Form = Literal["NFC", "NFD", "NFKC", "NFKD"]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 
 
@@ -72,6 +76,54 @@ def test_of_scripts_without_spaces_are_single_letters(text: str, expected: list[
 def test_that_are_overlong_are_cut() -> None:
     assert words("x" * 8000) == ["x" * LONGEST_WORD]
     assert words("é" * 65 + "b a") == ["e" * LONGEST_WORD, "a"]
+
+
+@pytest.mark.parametrize(
+    ("letter", "first", "then", "kept"),
+    [
+        ("e", "\u0301", "\u0323", ""),
+        ("\u0f40", "\u0f73", "\u0f73", ""),
+        ("\u0915", "\u094d", "\u093c", "\u094d"),
+        ("x", "\uff9e", "\u093c", "\u3099"),
+    ],
+    ids=["accents", "marks that are two", "signs", "marks in half width"],
+)
+def test_are_made_without_putting_long_runs_of_marks_in_order(
+    letter: str, first: str, then: str, kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    longest: list[int] = []
+    normalize = unicodedata.normalize
+
+    def watched(form: Form, text: str) -> str:
+        decomposed = "".join(normalize("NFKD", character) for character in text)
+        longest.append(longest_run_of_marks(decomposed))
+        return normalize(form, text)
+
+    monkeypatch.setattr(unicodedata, "normalize", watched)
+
+    assert words(letter + first * 4000 + then * 4000) == [letter + kept * 30]
+    assert max(longest) <= 30
+
+
+def test_are_made_without_remembering_what_is_no_word() -> None:
+    text = "".join(map(chr, range(0xF0000, 0xFFFFE)))
+    tracemalloc.start()
+    try:
+        words(text)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert kept < len(text)
+
+
+def longest_run_of_marks(text: str) -> int:
+    runs = groupby(text, key=lambda character: unicodedata.combining(character) > 0)
+    return max((len(list(run)) for marks, run in runs if marks), default=0)
+
+
+def test_that_are_single_letters_are_no_beginnings() -> None:
+    assert [is_beginning("x" * length) for length in (1, SHORTEST_BEGINNING, LONGEST_WORD)] == [False, True, True]
 
 
 def test_hold_of_all_unicode_nothing_that_a_query_language_could_take_for_its_own() -> None:
