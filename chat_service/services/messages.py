@@ -81,7 +81,8 @@ class Messages:
             if outcome.entry.kind != MessagePosted.kind:
                 raise InvalidRequest((("header", "Idempotency-Key"), "was used for another command"))
             message = await session.get(Message, UUID(outcome.entry.data["message_id"]))
-            if message is None:
+            room = await session.get_one(Room, outcome.entry.room_id)
+            if message is None or room.deleted_at is not None:
                 message = _emptied(outcome.entry, await session.get_one(User, send.user_id))
             (view,) = await message_views(session, [message])
             if await session.get(Member, (message.room_id, send.user_id)) is None:
