@@ -12,13 +12,12 @@ from chat_service.events import room_entry
 from chat_service.models import Edit, Entry, Member, Message, Mute, Reaction
 from chat_service.rules import refusal_of_emoji
 from chat_service.services.batch import Batch, BatchMember, BatchMessage, ReactionKey
-from chat_service.services.log import erase, lock_rooms, store
+from chat_service.services.log import erase_texts, lock_rooms, store
 from chat_service.services.outcomes import Command
 from chat_service.services.refusals import refused_before, remember_refused
 from chat_service.services.rows import rows
 from chat_service.services.search_index import index, take_out
 from common.database import UtcDateTime
-from contracts.entries import EntryData, MessageEdited, MessagePosted
 from contracts.messages import DeleteMessage, EditMessage, MarkRead, ReactToMessage, RoomEntry, SendMessage
 
 
@@ -157,18 +156,11 @@ async def _write_deleted(session: AsyncSession, deleted: Collection[BatchMessage
     """Nothing stays of what the messages said, in the log neither."""
     if not deleted:
         return
-    by_id = {message.id: message for message in deleted}
-    edits = (await session.execute(select(Edit.message_id, Edit.seq).where(Edit.message_id.in_(by_id)))).all()
-    emptied: dict[tuple[UUID, int], EntryData] = {}
-    for message in deleted:
-        posted = MessagePosted(message_id=message.id, text=None, reply_to=message.reply_to)
-        emptied[message.room_id, message.seq] = posted
-    for message_id, seq in edits:
-        emptied[by_id[message_id].room_id, seq] = MessageEdited(message_id=message_id, text=None)
-    await erase(session, emptied)
-    await session.execute(delete(Edit).where(Edit.message_id.in_(by_id)))
-    await session.execute(delete(Reaction).where(Reaction.message_id.in_(by_id)))
-    await session.execute(update(Message).where(Message.id.in_(by_id)).values(text="", deleted=True))
+    message_ids = [message.id for message in deleted]
+    await erase_texts(session, [(message.id, message.room_id, message.seq, message.reply_to) for message in deleted])
+    await session.execute(delete(Edit).where(Edit.message_id.in_(message_ids)))
+    await session.execute(delete(Reaction).where(Reaction.message_id.in_(message_ids)))
+    await session.execute(update(Message).where(Message.id.in_(message_ids)).values(text="", deleted=True))
 
 
 async def _write_reactions(

@@ -72,15 +72,13 @@ async def erase(session: AsyncSession, emptied: Mapping[tuple[UUID, int], EntryD
         )
         .values(data=bindparam("emptied", type_=JSON()))
     )
-    if emptied:
-        connection = await session.connection()
-        await connection.execute(
-            statement,
-            [
-                {"in_room": room_id, "at_seq": seq, "emptied": data.model_dump(mode="json")}
-                for (room_id, seq), data in emptied.items()
-            ],
-        )
+    places = [
+        {"in_room": room_id, "at_seq": seq, "emptied": data.model_dump(mode="json")}
+        for (room_id, seq), data in emptied.items()
+    ]
+    connection = await session.connection()
+    for start in range(0, len(places), _CHUNK):
+        await connection.execute(statement, places[start : start + _CHUNK])
 
 
 async def erase_texts(session: AsyncSession, messages: Sequence[tuple[UUID, UUID, int, UUID | None]]) -> None:
