@@ -5,17 +5,19 @@ import time
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
+from docker.errors import APIError
+
 from tests.e2e.faults.fault import Fault
-from tests.e2e.faults.stack import FaultyStack, Part
+from tests.e2e.faults.stack import FILLER, FaultyStack, Part
 
 _RABBITMQ, _POSTGRES, _KEEPER = Part("rabbitmq"), Part("postgres"), Part("keeper")
 
 
-_FILL = """
+_FILL = f"""
 free=$(df --output=avail --block-size=1K /postgres | tail -1)
-fallocate --length $((free - 1024))K /postgres/filler
+fallocate --length $((free - 1024))K {FILLER}
 # the database grows meanwhile: what is left is taken until there is no more
-dd if=/dev/zero of=/postgres/filler oflag=append conv=notrunc bs=4K 2>/dev/null
+dd if=/dev/zero of={FILLER} oflag=append conv=notrunc bs=4K 2>/dev/null
 test $(df --output=avail --block-size=1K /postgres | tail -1) -lt 64
 """
 
@@ -73,9 +75,14 @@ class DiskFull(Fault):
 
     async def heal(self, stack: FaultyStack) -> None:
         psql = ["psql", "--no-psqlrc", "--username", "postgres", "--command", _GROW]
-        _, told = await asyncio.to_thread(stack.container(_POSTGRES).exec_run, psql)
-        await stack.run(_KEEPER, "rm", "-f", "/postgres/filler")
-        self.bites = told.count(_NO_SPACE)
+        try:
+            _, told = await asyncio.to_thread(stack.container(_POSTGRES).exec_run, psql)
+            self.bites = told.count(_NO_SPACE)
+        except APIError:
+            self.bites = 1  # without room for its log it could not even go on running
+        finally:
+            await stack.run(_KEEPER, "rm", "-f", FILLER)
+        await stack.start(_POSTGRES)
 
 
 @dataclass

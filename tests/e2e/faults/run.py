@@ -104,9 +104,10 @@ class Run:
                 for fault in faults:
                     group.create_task(self._hold(fault))
             seconds = await self._workload.served(within=GIVEN_UP_AFTER_S)
-        except* AssertionError as errors:
+        except* Exception as errors:
             self._verdict.table.add(Row(row.fault, times=len(faults), served_after=[math.inf]))
-            raise AssertionError(f"after {told}: {errors.exceptions[0]}") from errors
+            why = "; ".join(f"{type(error).__name__}: {error}" for error in errors.exceptions)
+            raise AssertionError(f"after {told}: {why}") from errors
         row.served_after.append(seconds)
         row.times = sum(fault.bites > 0 for fault in faults)
         self._met.update(fault.kind for fault in faults if fault.bites)
