@@ -1,5 +1,6 @@
 """What the database holds when a run is over. Ids and times are as the interface writes them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -55,3 +56,13 @@ class Final:
     messages: list[Message] = field(default_factory=list)
     members: list[Member] = field(default_factory=list)
     emails: list[str] = field(default_factory=list)
+
+    def of(self, room_ids: Collection[str]) -> "Final":
+        """What concerns these rooms, and all accounts."""
+        return Final(
+            rooms=[room for room in self.rooms if room.id in room_ids],
+            entries=[entry for entry in self.entries if entry.room_id in room_ids],
+            messages=[message for message in self.messages if message.room_id in room_ids],
+            members=[member for member in self.members if member.room_id in room_ids],
+            emails=self.emails,
+        )

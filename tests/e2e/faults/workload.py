@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import httpx
@@ -84,6 +84,10 @@ class Workload:
             Registrar(http, history, seed=f"{seed} registrar", pause=10 * pause),
         ]
         return cls(history, http, talking, workers)
+
+    @property
+    def room_ids(self) -> Sequence[str]:
+        return self.clients[0].all_rooms
 
     @property
     def history(self) -> History:
