@@ -65,7 +65,7 @@ class Client:
         self._base_url = base_url
         self._history = history
         self._interval = interval
-        self._slow = slow
+        self.slow = slow
         self._positions: dict[str, int] = {}
         self._pending: dict[str, tuple[Command, float]] = {}  # with the time at which it was made
         self._again: list[tuple[float, Command]] = []
@@ -100,7 +100,7 @@ class Client:
                 await socket.close()
             if socket.record.quiet:
                 return
-            if not socket.left_by_us and not (self._slow and socket.record.close_code == _SLOW_CONSUMER):
+            if not socket.left_by_us and not (self.slow and socket.record.close_code == _SLOW_CONSUMER):
                 self.reconnects.append(time.monotonic())
             await asyncio.sleep(random.uniform(0, _SHORTEST_PAUSE_S))
 
@@ -180,7 +180,7 @@ class Client:
             return False
         record = self._history.connect(self.name, self.person.id, time.monotonic(), dict(self._positions))
         try:
-            self._socket = await RecordedSocket.open(self._base_url, record, self._heard, slow=self._slow)
+            self._socket = await RecordedSocket.open(self._base_url, record, self._heard, slow=self.slow)
             await self._socket.hello(token)
         except (OSError, TimeoutError, WebSocketException) as error:
             self._not_let_in(f"connecting: {type(error).__name__}")
