@@ -3,8 +3,8 @@
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from urllib.parse import quote
@@ -16,12 +16,16 @@ from contracts.topology import QUEUES
 from tests.e2e.faults.fault import Fault
 from tests.e2e.faults.held import Held, holding
 from tests.e2e.faults.stack import PARTS, FaultyStack, Part
+from tests.support.eventually import eventually
 
 GATEWAYS = tuple(part for part in PARTS if part.service == "gateway_ws")
 _RABBITMQ = Part("rabbitmq")
 _POLICY = f"/api/policies/{quote('/', safe='')}/faults"
 _PREFETCHED = 400
 """What the broker hands to a gateway that has not acknowledged anything."""
+
+_HELD_ON_S = 5.0
+"""At most, where nothing has been met in the time that was drawn."""
 
 
 @dataclass
@@ -35,6 +39,13 @@ class _OfDeliveries(Fault):
 
     async def _hold(self, stack: FaultyStack) -> Held:
         return await self._open.enter_async_context(holding(stack.broker_url, self.seed))
+
+    async def _hold_on(self, met: Callable[[], bool]) -> None:
+        async def has_met() -> bool:
+            return met()
+
+        with suppress(AssertionError):
+            await eventually(has_met, within=_HELD_ON_S)
 
 
 @dataclass
@@ -90,9 +101,10 @@ class QueueFull(_OfDeliveries):
             await heard.give(material, name)
 
     async def heal(self, stack: FaultyStack) -> None:
+        await self._hold_on(lambda: any(map(_died_of_length, self._dropped.messages)))
         await asyncio.to_thread(stack.container(self._gateway).unpause)
         await stack.manage("DELETE", _POLICY)
-        self.bites = sum(_died_of_length(message) for message in self._dropped.messages)
+        self.bites = sum(map(_died_of_length, self._dropped.messages))
         await self._open.aclose()
 
 
@@ -153,6 +165,7 @@ class Repeated(_OfDeliveries):
         await self._held.begin(self._queues, copies=(1, 2))
 
     async def heal(self, _stack: FaultyStack) -> None:
+        await self._hold_on(lambda: bool(self._held.given or self._held.messages))
         await self._held.end()
         self.bites = self._held.given
         await self._open.aclose()

@@ -858,6 +858,18 @@ def somebody_is_turned_away_as_no_fault_does(told: Story) -> None:
     refused.records.clear()
 
 
+@breaks("G7", "other", "who read all along was closed with 1002", alone=True)
+def somebody_is_sent_a_frame_that_is_none(told: Story) -> None:
+    told.bob_before.close_code = 1002
+
+
+@lawful
+def the_proxy_has_ended_in_the_midst_of_a_frame(told: Story) -> None:
+    told.bob_before.close_code = 1002
+    for connection in told.system.history.connections:
+        connection.closed_at = told.bob_before.closed_at
+
+
 @lawful
 def a_token_has_run_out_by_a_clock_that_was_wrong(told: Story) -> None:
     told.bob_before.close_code = 4001
