@@ -1,7 +1,8 @@
 """The uvicorn WebSocket protocol whose transport the gateway writes to itself.
 
 A broadcast is framed once, and the same bytes are written to every connection. What is used of uvicorn's class beyond
-its public face: `scope`, `transport`, `conn`, `queue`, `writable`, `close_sent`, `close_timer`, `read_paused`.
+its public face: `scope`, `transport`, `conn`, `queue`, `writable`, `close_sent`, `close_timer`, `read_paused`,
+`ping_sent_at`, `pong_timer`, `schedule_ping`.
 """
 
 import struct
@@ -43,6 +44,7 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
     on_pause: Callable[[], None] | None = None
     on_resume: Callable[[], None] | None = None
     on_shutdown: Callable[[], None] | None = None
+    _heard_at = 0.0
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -103,7 +105,16 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
             return
         super().send_receive_event_to_app()
 
+    def data_received(self, data: bytes) -> None:
+        self._heard_at = self.loop.time()
+        super().data_received(data)
+
     def keepalive_timeout(self) -> None:
+        """A pong may stand behind much that the peer has yet to read. Whoever says anything is there."""
+        if self._heard_at > self.ping_sent_at:
+            self.pong_timer = None
+            self.schedule_ping()
+            return
         super().keepalive_timeout()
         self.transport.abort()
 

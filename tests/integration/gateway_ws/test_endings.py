@@ -200,6 +200,18 @@ async def test_a_peer_that_answers_no_ping_is_cut(alice: UUID) -> None:
         await gateway.until_no_socket_is_open()
 
 
+async def test_a_peer_that_reads_slowly_is_not_cut_while_it_speaks(alice: UUID) -> None:
+    async with running_gateway(ping_interval=0.3, max_unsent_bytes=1024**3) as gateway:
+        socket = await _somebody_with_much_unread(gateway, alice)
+
+        for _ in range(10):
+            await socket.connection.ping()
+            await asyncio.sleep(0.15)
+        assert gateway.connected() == 1
+
+        await gateway.until_connected(0)
+
+
 async def test_a_restart_is_announced_after_what_was_said(alice: UUID) -> None:
     async with running_gateway(max_unsent_bytes=1024**3) as gateway:
         socket = await _somebody_with_much_unread(gateway, alice, 200)
