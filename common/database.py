@@ -35,7 +35,12 @@ _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "b
 
 
 class DatabaseUnavailable(Exception):
-    """The database can't be reached, or went away in the middle. Whether a commit took effect is then unknown."""
+    """The database can't be reached, or went away in the middle. `may_be_committed`: during a commit, so that nobody
+    knows whether it took effect."""
+
+    def __init__(self, reason: str, *, may_be_committed: bool) -> None:
+        super().__init__(reason)
+        self.may_be_committed = may_be_committed
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -49,6 +54,14 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+class _Session(AsyncSession):
+    has_begun_to_commit = False
+
+    async def commit(self) -> None:
+        self.has_begun_to_commit = True
+        await super().commit()
 
 
 class _WatchedConnection(asyncpg.Connection):
@@ -109,16 +122,15 @@ class Database:
 
     @asynccontextmanager
     async def _session(self, options: dict[str, Any]) -> AsyncIterator[AsyncSession]:
+        session = _Session(self.engine.execution_options(**options), expire_on_commit=False, autoflush=False)
         try:
-            async with AsyncSession(
-                self.engine.execution_options(**options), expire_on_commit=False, autoflush=False
-            ) as session:
+            async with session:
                 await self._begin(session)
                 yield session
         except (exc.DBAPIError, exc.TimeoutError, OSError) as error:
             if not _is_the_worlds_fault(error):
                 raise
-            raise DatabaseUnavailable(type(error).__name__) from error
+            raise DatabaseUnavailable(type(error).__name__, may_be_committed=session.has_begun_to_commit) from error
 
     async def _begin(self, session: AsyncSession) -> None:
         """Wait out a server that is restarting. Nothing has been done yet that could be done twice."""

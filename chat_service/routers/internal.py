@@ -6,11 +6,13 @@ from fastapi import APIRouter, Depends
 
 from chat_service.routers.dependencies import UseCases
 from common.auth import require_service
+from common.database_errors import DatabaseRoute
 from common.errors import Unavailable
 from common.openapi import problems
 from contracts.internal_http import CatchUp, CatchUpRequest, Entries, EntriesRequest, RoomIds
 
 router = APIRouter(
+    route_class=DatabaseRoute,
     prefix="/internal/v1",
     tags=["internal"],
     dependencies=[Depends(require_service)],

@@ -10,11 +10,17 @@ from chat_service.routers.dependencies import Cursor, Limit, UseCases, encode_cu
 from chat_service.schemas import MemberPage, RoleChange, RoomMember
 from chat_service.services.access import Banned, NotAMember
 from common.auth import CurrentUser
+from common.database_errors import DatabaseRoute
 from common.errors import Forbidden, NotFound, Unavailable
 from common.openapi import Responses, problems
 from contracts.internal_http import RoomView
 
-router = APIRouter(prefix="/api/v1/rooms/{room_id}", tags=["members"], responses=problems(NotFound, Unavailable))
+router = APIRouter(
+    route_class=DatabaseRoute,
+    prefix="/api/v1/rooms/{room_id}",
+    tags=["members"],
+    responses=problems(NotFound, Unavailable),
+)
 
 
 @router.post("/join", responses=problems(Forbidden, Banned))

@@ -11,12 +11,16 @@ from chat_service.schemas import EventPage, MessagePage, NewMessage, RoomEvent, 
 from chat_service.services.access import NotAMember
 from chat_service.services.messages import Muted, TextTooLong
 from common.auth import CurrentUser
+from common.database_errors import DatabaseRoute
 from common.errors import NotFound, Unavailable
 from common.openapi import problems
 from contracts.fields import Seq
 
 router = APIRouter(
-    prefix="/api/v1/rooms/{room_id}", tags=["messages"], responses=problems(NotFound, NotAMember, Unavailable)
+    route_class=DatabaseRoute,
+    prefix="/api/v1/rooms/{room_id}",
+    tags=["messages"],
+    responses=problems(NotFound, NotAMember, Unavailable),
 )
 
 IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=255)]

@@ -9,10 +9,12 @@ from chat_service.routers.dependencies import Cursor, Limit, UseCases, encode_cu
 from chat_service.schemas import BanPage, MutePage, NewMute, RoomBan, RoomMute
 from chat_service.services.access import NotAMember
 from common.auth import CurrentUser
+from common.database_errors import DatabaseRoute
 from common.errors import Forbidden, NotFound, Unavailable
 from common.openapi import problems
 
 router = APIRouter(
+    route_class=DatabaseRoute,
     prefix="/api/v1/rooms/{room_id}",
     tags=["moderation"],
     responses=problems(NotFound, NotAMember, Forbidden, Unavailable),

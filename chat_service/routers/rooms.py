@@ -9,12 +9,13 @@ from pydantic import StringConstraints
 from chat_service.routers.dependencies import Cursor, Limit, UseCases, encode_cursor
 from chat_service.schemas import NewDirectRoom, NewRoom, RoomPage, RoomUpdate
 from common.auth import CurrentUser
+from common.database_errors import DatabaseRoute
 from common.errors import Forbidden, InvalidRequest, NotFound, Unavailable
 from common.openapi import problems
 from common.text import Text
 from contracts.internal_http import RoomView
 
-router = APIRouter(prefix="/api/v1/rooms", tags=["rooms"], responses=problems(Unavailable))
+router = APIRouter(route_class=DatabaseRoute, prefix="/api/v1/rooms", tags=["rooms"], responses=problems(Unavailable))
 
 Sought = Annotated[Text, StringConstraints(max_length=100)]
 

@@ -15,11 +15,14 @@ from chat_service.services.access import NotAMember
 from chat_service.services.search import MAX_MATCHES, MAX_WORDS, Rank
 from chat_service.words import SHORTEST_BEGINNING
 from common.auth import CurrentUser
+from common.database_errors import DatabaseRoute
 from common.errors import NotFound, Unavailable
 from common.openapi import problems
 from common.text import Text
 
-router = APIRouter(prefix="/api/v1/search", tags=["messages"], responses=problems(Unavailable))
+router = APIRouter(
+    route_class=DatabaseRoute, prefix="/api/v1/search", tags=["messages"], responses=problems(Unavailable)
+)
 
 _CURSOR = struct.Struct(">H16s")
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Response
 
+from common.database_errors import DatabaseRoute
 from common.errors import Unauthorized, Unavailable
 from common.openapi import Responses, problems
 from user_service.routers.dependencies import UseCases
@@ -11,8 +12,8 @@ from user_service.schemas import KeySet, PasswordGrant, RefreshTokenBody, TokenP
 from user_service.services.sessions import InvalidCredentials, Tokens
 from user_service.services.signing import ACCESS_TOKEN_S
 
-router = APIRouter(prefix="/api/v1/auth", tags=["auth"], responses=problems(Unavailable))
-keys = APIRouter(tags=["auth"])
+router = APIRouter(route_class=DatabaseRoute, prefix="/api/v1/auth", tags=["auth"], responses=problems(Unavailable))
+keys = APIRouter(route_class=DatabaseRoute, tags=["auth"])
 
 _REFRESH_TOKEN = {"refresh_token": "$response.body#/refresh_token"}
 

@@ -5,12 +5,14 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 
 from common.auth import require_service
+from common.database_errors import DatabaseRoute
 from common.errors import NotFound, Unavailable
 from common.openapi import problems
 from contracts.internal_http import ActiveSessions, ActiveSessionsRequest, UserView
 from user_service.routers.dependencies import UseCases
 
 router = APIRouter(
+    route_class=DatabaseRoute,
     prefix="/internal/v1",
     tags=["internal"],
     dependencies=[Depends(require_service)],

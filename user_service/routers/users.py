@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 
+from common.database_errors import DatabaseRoute
 from common.errors import NotFound, Unavailable
 from common.openapi import problems
 from common.text import Text
@@ -25,7 +26,7 @@ from user_service.schemas import (
 )
 from user_service.services.accounts import EmailTaken, UsernameTaken, WrongPassword
 
-router = APIRouter(prefix="/api/v1/users", tags=["users"], responses=problems(Unavailable))
+router = APIRouter(route_class=DatabaseRoute, prefix="/api/v1/users", tags=["users"], responses=problems(Unavailable))
 
 Prefix = Annotated[Text, StringConstraints(max_length=64)]
 Cursor = Annotated[str | SkipJsonSchema[None], Field(max_length=44, json_schema_extra={"format": "cursor"})]
