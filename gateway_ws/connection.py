@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import deque
+from collections.abc import Callable
 from typing import Literal
 from uuid import UUID
 
@@ -27,18 +27,33 @@ _PATIENT_FACTOR = 8
 
 
 class Flusher:
-    """Joins what one tick of the event loop brings for a connection into one write."""
+    """Joins what one tick of the event loop brings for a connection into one write: of rooms first."""
 
     def __init__(self) -> None:
+        self._flushes: list[Callable[[], int]] = []
         self._waiting: list[Connection] = []
+        self._is_due = False
 
     def add(self, connection: "Connection") -> None:
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._flush)
         self._waiting.append(connection)
+        self._flush_soon()
+
+    def add_rooms(self, flush: Callable[[], int]) -> None:
+        """`flush` says how many frames it has delivered."""
+        self._flushes.append(flush)
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        if not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
+        flushes, self._flushes = self._flushes, []
+        for flush in flushes:
+            DELIVERED.inc(flush())
         waiting, self._waiting = self._waiting, []
+        self._is_due = False
         for connection in waiting:
             connection.flush()
 
@@ -49,7 +64,13 @@ class Connection:
     What is unsent is bounded: from a quarter of `max_unsent_bytes` on presence waits for better times, from half of it
     on all passing news is dropped; a connection that is beyond it and has taken nothing for a second, or is far beyond
     it, is closed with 4008. So is one that has taken nothing for `max_stall` seconds.
+
+    `deliver` takes whole frames. It is the transport's own `write` while nothing else waits and the socket takes more,
+    so that a broadcast asks nothing of each connection. `on_end` is called once, when nothing can be sent any more.
     """
+
+    deliver: Callable[[bytes], None]
+    on_end: Callable[[], None] | None = None
 
     def __init__(
         self, protocol: GatewayProtocol, flusher: Flusher, bucket: TokenBucket, max_unsent_bytes: int, max_stall: float
@@ -58,10 +79,12 @@ class Connection:
         self._flusher = flusher
         self._max_unsent_bytes = max_unsent_bytes
         self._max_stall = max_stall
-        self._frames: deque[bytes] = deque()
+        self._frames: list[bytes] = []
         self._bytes = 0
         self._flush_due = False
         self._paused_at: float | None = None
+        self._write = protocol.transport.write
+        self.deliver = self._write
         self.bucket = bucket
         self.refused_frames = 0
         self.claims: Claims | None = None
@@ -69,7 +92,7 @@ class Connection:
         self.changing_rooms = asyncio.Lock()
         protocol.on_pause = self._paused
         protocol.on_resume = self._resumed
-        protocol.on_shutdown = self._write_all
+        protocol.on_end = self._ended
 
     @property
     def user_id(self) -> UUID:
@@ -83,22 +106,20 @@ class Connection:
         return self._protocol.is_open
 
     def send(self, frame: Contract) -> None:
-        self.deliver(text_frame(frame.model_dump_json(exclude_none=isinstance(frame, Error)).encode()))
+        self.queue(text_frame(frame.model_dump_json(exclude_none=isinstance(frame, Error)).encode()))
 
-    def deliver(self, frame: bytes) -> None:
-        """Send a frame that is framed already."""
-        self._frames.append(frame)
-        self._bytes += len(frame)
-        if not self._flush_due:
-            self._flush_due = True
-            self._flusher.add(self)
+    def queue(self, frame: bytes) -> None:
+        """Send a frame together with what else comes in this tick."""
+        if self.is_open:
+            DELIVERED.inc()
+            self._keep(frame)
 
-    def deliver_news(self, frame: bytes) -> None:
+    def queue_news(self, frame: bytes) -> None:
         """Send a frame, or drop it if much is waiting."""
         if self._unsent_bytes > self._max_unsent_bytes // 2:
             NEWS_DROPPED.inc()
             return
-        self.deliver(frame)
+        self.queue(frame)
 
     @property
     def has_room_for_presence(self) -> bool:
@@ -122,8 +143,6 @@ class Connection:
         CLOSED.labels(str(int(code))).inc()
         if code is CloseCode.SLOW_CONSUMER:
             self._drop_all()
-        else:
-            self._write_all()
         self._protocol.close_with(code, reason)
 
     def close_if_slow(self) -> None:
@@ -139,36 +158,33 @@ class Connection:
     def flush(self) -> None:
         """Hand the socket what it takes."""
         self._flush_due = False
-        if not self.is_open:
-            self._drop_all()
         while self._frames and self._paused_at is None:
             self._write_slice()
+        if self._paused_at is None and self.is_open:
+            self.deliver = self._write
         self.close_if_slow()
 
     @property
     def _unsent_bytes(self) -> int:
         return self._bytes + self._protocol.unsent_bytes
 
+    def _keep(self, frames: bytes) -> None:
+        self.deliver = self._keep
+        self._frames.append(frames)
+        self._bytes += len(frames)
+        if not self._flush_due:
+            self._flush_due = True
+            self._flusher.add(self)
+
     def _write_slice(self) -> None:
-        if self._bytes <= _SLICE_BYTES:
-            self._write_all()
-            return
-        size, frames = 0, []
-        while self._frames and size < _SLICE_BYTES:
-            frames.append(self._frames.popleft())
-            size += len(frames[-1])
+        size = number = 0
+        while number < len(self._frames) and size < _SLICE_BYTES:
+            size += len(self._frames[number])
+            number += 1
+        frames = self._frames[:number]
+        del self._frames[:number]
         self._bytes -= size
-        self._write(frames)
-
-    def _write_all(self) -> None:
-        frames = list(self._frames)
-        self._drop_all()
-        if frames:
-            self._write(frames)
-
-    def _write(self, frames: list[bytes]) -> None:
-        DELIVERED.inc(len(frames))
-        self._protocol.write_frames(frames[0] if len(frames) == 1 else b"".join(frames))
+        self._write(frames[0] if number == 1 else b"".join(frames))
 
     def _drop_all(self) -> None:
         self._frames.clear()
@@ -176,7 +192,21 @@ class Connection:
 
     def _paused(self) -> None:
         self._paused_at = time.monotonic()
+        self.deliver = self._keep
 
     def _resumed(self) -> None:
         self._paused_at = None
         self.flush()
+
+    def _ended(self) -> None:
+        """Before the close frame, or the end without one: what waits still goes out, and nothing after it."""
+        if not self._protocol.transport.is_closing():
+            self._write(b"".join(self._frames))
+        self._drop_all()
+        self.deliver = _drop
+        if self.on_end is not None:
+            self.on_end()
+
+
+def _drop(_frames: bytes) -> None:
+    """To a connection that is closing, nothing is written."""

@@ -131,7 +131,7 @@ class Entrance:
             connection.send(Gap(room_id=room.id, after=after, before=entries[0].seq))
         for entry in entries:
             await connection.room_for_more()
-            connection.deliver(event_frame(entry))
+            connection.queue(event_frame(entry))
             self._pending.committed(entry)
         if self._hub.release(connection, room.id, room.head):
             self._repair.hole_seen()

@@ -25,11 +25,12 @@ from contracts.messages import (
 from gateway_ws.connection import Connection
 from gateway_ws.entrance import Entrance
 from gateway_ws.framing import event_frame
-from gateway_ws.hub import Hub, Prepared
+from gateway_ws.hub import Hub
 from gateway_ws.pending import PendingCommands
 from gateway_ws.presence import Presence
 from gateway_ws.protocol import text_frame
 from gateway_ws.repair import Repair
+from gateway_ws.room import Prepared
 from gateway_ws.sessions import Sessions
 from messaging.bus import Delivery
 
@@ -110,12 +111,12 @@ class Events:
             case RoomRead(room_id=room_id, user_id=user_id, seq=seq):
                 frame = text_frame(ReadMoved(room_id=room_id, user_id=user_id, seq=seq).model_dump_json().encode())
                 for listener in self._connections(room_id):
-                    listener.deliver_news(frame)
+                    listener.queue_news(frame)
             case RoomTyping(room_id=room_id, user_id=user_id, on=on):
                 frame = text_frame(TypingChanged(room_id=room_id, user_id=user_id, on=on).model_dump_json().encode())
                 for listener in self._connections(room_id):
                     if listener.user_id != user_id:
-                        listener.deliver_news(frame)
+                        listener.queue_news(frame)
             case MemberAdded(room_id=room_id, user_id=user_id, seq=seq):
                 for connection in self._sessions.of(user_id):
                     self._start(self._entrance.add_room(connection, room_id, seq))

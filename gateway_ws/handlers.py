@@ -1,6 +1,8 @@
 """One function per client frame."""
 
+import asyncio
 import json
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -93,6 +95,7 @@ class Handlers:
         self._publisher = publisher
         self._news = news
         self._presence = presence
+        self._refreshing: set[asyncio.Task[None]] = set()
 
     async def hello(self, connection: Connection, frame: Hello) -> bool:
         """The first frame. Says whether the connection is in; if not, it has been closed with the reason."""
@@ -113,8 +116,8 @@ class Handlers:
         self._session_check.want([claims.session_id])
         return True
 
-    async def handle(self, connection: Connection, frame: AnyClientFrame) -> None:
-        """Any later frame."""
+    def handle(self, connection: Connection, frame: AnyClientFrame) -> None:
+        """Any later frame. Nothing is waited for, so that frames take effect in order."""
         with traced(None):
             match frame:
                 case Send():
@@ -132,7 +135,7 @@ class Handlers:
                 case Watch():
                     self._watch(connection, frame)
                 case Refresh():
-                    await self._refresh(connection, frame)
+                    self._refresh(connection, frame)
                 case Hello():
                     connection.error(ErrorCode.BAD_FRAME, "hello was said already")
 
@@ -210,7 +213,18 @@ class Handlers:
         connection.bucket.charge(len(frame.user_ids) / _WATCHED_USERS_PER_FRAME)
         self._presence.watch(connection, frame.user_ids)
 
-    async def _refresh(self, connection: Connection, frame: Refresh) -> None:
+    def _refresh(self, connection: Connection, frame: Refresh) -> None:
+        task = asyncio.create_task(self._renew(connection, frame))
+        self._refreshing.add(task)
+        task.add_done_callback(partial(self._refreshed, connection))
+
+    def _refreshed(self, connection: Connection, task: asyncio.Task[None]) -> None:
+        self._refreshing.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("connection_failed", exc_info=error)
+            connection.close(CloseCode.INTERNAL_ERROR, "internal error")
+
+    async def _renew(self, connection: Connection, frame: Refresh) -> None:
         try:
             claims = await self._verifier.verify(frame.token)
         except InvalidToken as error:

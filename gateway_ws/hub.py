@@ -1,64 +1,39 @@
-"""Who listens to which room, and what they get: each entry once, in seq order. Synchronous; no I/O; knows no bus."""
+"""Who listens to which room, and what they get: each entry once, in seq order. Synchronous; no I/O; knows no bus.
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+What is passed on of a room until it is flushed goes out together, as the same bytes to everybody: nothing is done, nor
+looked up, for each listener but the one call.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from uuid import UUID
 
-from contracts.entries import MemberLeft, MemberRemoved, RoomUpdated
 from contracts.messages import RoomEntry
-
-Reason = Literal["left", "removed", "room_deleted"]
-
-
-class Listener(Protocol):
-    """A connection, as the hub sees it. Must be hashable."""
-
-    @property
-    def user_id(self) -> UUID: ...
-
-    def deliver(self, frame: bytes) -> None: ...
-    def removed(self, room_id: UUID, reason: Reason) -> None: ...
+from gateway_ws.room import ENDINGS, Listener, Prepared, Reason, Room, removal
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """An entry, framed for everybody."""
-
-    entry: RoomEntry
-    frame: bytes
-
-
-@dataclass(slots=True)
-class _Room:
-    """`last` is the seq of the last entry passed on, None until the first catch-up tells it; `head` is the highest that
-    was heard of. Each of the `listeners` has had everything up to its position, which is None while it is held back;
-    `held` counts those. `entries` are the ones after `last`, and while anybody is held back also those before it."""
-
-    last: int | None = None
-    head: int = 0
-    listeners: dict[Listener, int | None] = field(default_factory=dict)
-    held: int = 0
-    entries: dict[int, Prepared] = field(default_factory=dict)
-
-    @property
-    def has_hole(self) -> bool:
-        return self.last is not None and self.last < self.head
+def _at_once(flush: Callable[[], object]) -> None:
+    flush()
 
 
 class Hub:
-    """Keeps up to `max_kept` entries per room. What does not fit counts as not heard, and shows as a hole."""
+    """Keeps up to `max_kept` entries per room. What does not fit counts as not heard, and shows as a hole.
 
-    def __init__(self, max_kept: int = 1_000) -> None:
+    `flush_soon` is given `flush` whenever something has become outgoing after a flush, to be called after what else is
+    at hand.
+    """
+
+    def __init__(self, max_kept: int = 1_000, flush_soon: Callable[[Callable[[], int]], None] = _at_once) -> None:
         self._max_kept = max_kept
-        self._rooms: dict[UUID, _Room] = {}
+        self._flush_soon = flush_soon
+        self._rooms: dict[UUID, Room] = {}
         self._rooms_of: dict[Listener, set[UUID]] = {}
+        self._outgoing: list[Room] = []
+        self._delivered = 0
 
     def listen(self, listener: Listener, room_id: UUID) -> None:
         """From now on nothing of the room is missed, but nothing is delivered before `release`."""
-        room = self._rooms.setdefault(room_id, _Room())
-        room.listeners[listener] = None
-        room.held += 1
+        room = self._rooms.setdefault(room_id, Room())
+        room.held.add(listener)
         self._rooms_of.setdefault(listener, set()).add(room_id)
 
     def release(self, listener: Listener, room_id: UUID, position: int) -> bool:
@@ -67,34 +42,47 @@ class Hub:
         Says whether the room now has a hole.
         """
         room = self._rooms.get(room_id)
-        if room is None or listener not in room.listeners or room.listeners[listener] is not None:
+        if room is None or listener not in room.held:
             return False
-        room.listeners[listener] = position
-        room.held -= 1
         room.head = max(room.head, position)
         if room.last is None:
             room.last = position
+        self._delivered += room.flush()
         for seq in range(position + 1, room.last + 1):
-            if listener not in room.listeners:
-                break
             prepared = room.entries.get(seq)
             if prepared is None:
                 # passed on before this one listened: to be fetched again, and skipped by those who have had it
-                room.last = seq - 1
+                room.go_back(seq - 1)
                 break
-            self._deliver(room_id, room, listener, prepared)
-        self._forget_passed_on(room)
+            listener.deliver(prepared.frame)
+            self._delivered += 1
+            position = seq
+            reason = removal(prepared.entry, listener.user_id)
+            if reason is not None:
+                self._dismiss(listener, room_id, reason)
+                break
+        if listener in room.held:
+            room.held.remove(listener)
+            if position > room.last:
+                room.ahead[listener] = position
+            else:
+                room.live[listener] = None
+        room.forget_passed_on()
         self._pass_on(room_id, room)
         return room.has_hole
 
     def leave(self, listener: Listener, room_id: UUID) -> None:
         room = self._rooms.get(room_id)
-        if room is None or listener not in room.listeners:
+        if room is None or listener not in room:
             return
-        if room.listeners.pop(listener) is None:
-            room.held -= 1
-            self._forget_passed_on(room)
-        if not room.listeners:
+        if listener in room.live:
+            self._delivered += room.flush()
+            del room.live[listener]
+        room.ahead.pop(listener, None)
+        if listener in room.held:
+            room.held.remove(listener)
+            room.forget_passed_on()
+        if room.is_empty:
             del self._rooms[room_id]
         rooms = self._rooms_of[listener]
         rooms.discard(room_id)
@@ -113,11 +101,19 @@ class Hub:
             return False
         room.head = max(room.head, seq)
         is_next = room.last is not None and seq == room.last + 1
-        is_wanted = room.last is None or seq > room.last or room.held > 0
+        is_wanted = room.last is None or seq > room.last or bool(room.held)
         if is_next or (is_wanted and len(room.entries) < self._max_kept):
             room.entries[seq] = prepared
         self._pass_on(room_id, room)
         return room.has_hole
+
+    def flush(self) -> int:
+        """Hand everybody what is outgoing. Returns how many frames were delivered since the last time."""
+        rooms, self._outgoing = self._outgoing, []
+        for room in rooms:
+            self._delivered += room.flush()
+        delivered, self._delivered = self._delivered, 0
+        return delivered
 
     def listening(self, listener: Listener, room_id: UUID) -> bool:
         return room_id in self._rooms_of.get(listener, ())
@@ -128,7 +124,9 @@ class Hub:
     def position(self, listener: Listener, room_id: UUID) -> int | None:
         """The seq up to which the listener has had everything; None if it is held back or does not listen."""
         room = self._rooms.get(room_id)
-        return room.listeners.get(listener) if room is not None else None
+        if room is None:
+            return None
+        return room.last if listener in room.live else room.ahead.get(listener)
 
     def passed_on(self, room_id: UUID) -> int:
         """The seq of the last entry passed on; 0 if none is known."""
@@ -138,9 +136,7 @@ class Hub:
     def listeners(self, room_id: UUID) -> Iterable[Listener]:
         """Those to whom passing news may go: not the ones held back."""
         room = self._rooms.get(room_id)
-        if room is None:
-            return ()
-        return tuple(listener for listener, position in room.listeners.items() if position is not None)
+        return (*room.live, *room.ahead) if room is not None else ()
 
     def heads(self) -> Mapping[UUID, int]:
         """The last seq passed on, per room where it is known."""
@@ -153,38 +149,40 @@ class Hub:
     def rooms(self) -> Iterable[UUID]:
         return tuple(self._rooms)
 
-    def _pass_on(self, room_id: UUID, room: _Room) -> None:
+    def _pass_on(self, room_id: UUID, room: Room) -> None:
         while room.last is not None and (prepared := room.entries.get(room.last + 1)) is not None:
             room.last += 1
-            if room.held == 0 or len(room.entries) > self._max_kept:
+            if not room.held or len(room.entries) > self._max_kept:
                 del room.entries[room.last]
-            for listener in tuple(room.listeners):
-                self._deliver(room_id, room, listener, prepared)
+            if room.live:
+                self._send_out(room, prepared.frame)
+            if prepared.entry.kind in ENDINGS:
+                self._end(room_id, room, prepared.entry)
+            if room.ahead:
+                self._rejoin(room)
 
-    def _forget_passed_on(self, room: _Room) -> None:
-        if room.held == 0 and room.last is not None:
-            for seq in [seq for seq in room.entries if seq <= room.last]:
-                del room.entries[seq]
+    def _send_out(self, room: Room, frame: bytes) -> None:
+        room.outgoing.append(frame)
+        if len(room.outgoing) == 1:
+            self._outgoing.append(room)
+            if len(self._outgoing) == 1:
+                self._flush_soon(self.flush)
 
-    def _deliver(self, room_id: UUID, room: _Room, listener: Listener, prepared: Prepared) -> None:
-        seq, position = prepared.entry.seq, room.listeners.get(listener)
-        if position is None or seq <= position:
-            return
-        room.listeners[listener] = seq
-        listener.deliver(prepared.frame)
-        reason = _removal(prepared.entry, listener.user_id)
-        if reason is not None:
-            self.leave(listener, room_id)
-            listener.removed(room_id, reason)
+    def _end(self, room_id: UUID, room: Room, entry: RoomEntry) -> None:
+        """Dismiss those for whom this entry is the last one."""
+        for listener in tuple(room.live):
+            reason = removal(entry, listener.user_id)
+            if reason is not None:
+                self._dismiss(listener, room_id, reason)
 
+    def _dismiss(self, listener: Listener, room_id: UUID, reason: Reason) -> None:
+        self.leave(listener, room_id)
+        listener.removed(room_id, reason)
 
-def _removal(entry: RoomEntry, user_id: UUID) -> Reason | None:
-    """Why this entry is the last one that the user may see."""
-    match entry.kind:
-        case MemberLeft.kind if entry.data.get("user_id") == str(user_id):
-            return "left"
-        case MemberRemoved.kind if entry.data.get("user_id") == str(user_id):
-            return "removed"
-        case RoomUpdated.kind if entry.data.get("deleted"):
-            return "room_deleted"
-    return None
+    def _rejoin(self, room: Room) -> None:
+        reached = room.reached()
+        if reached:
+            self._delivered += room.flush()
+        for listener in reached:
+            del room.ahead[listener]
+            room.live[listener] = None

@@ -44,7 +44,8 @@ def create_app(
     """The gateway. Whoever composes it starts and stops `bus`, and serves it with
     `gateway_ws.protocol.UVICORN_OPTIONS`; the clients, whose base URLs are the services', are closed with it."""
     gateway_id = f"gateway-{uuid7()}"
-    hub = Hub()
+    flusher = Flusher()
+    hub = Hub(flush_soon=flusher.add_rooms)
     sessions = Sessions(settings.token_warning)
     service_token = settings.service_token.get_secret_value()
     chat = ChatClient(chat_service, service_token, settings.chat_patience)
@@ -129,7 +130,7 @@ def create_app(
     )
     app.state.gateway = Gateway(
         settings=settings,
-        flusher=Flusher(),
+        flusher=flusher,
         hub=hub,
         sessions=sessions,
         pending=pending,

@@ -5,8 +5,8 @@ Nothing of it is kept anywhere else. Each question and report is passing news: w
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from uuid import UUID
 
 from prometheus_client import Gauge
@@ -47,17 +47,15 @@ class Presence:
         self._watching = Watching(times, _framed, self._clock)
         self._work = asyncio.Event()
 
-    @contextmanager
-    def present(self, connection: Connection) -> Iterator[None]:
-        """For as long as the connection lives: its user is online."""
+    def arrived(self, connection: Connection) -> None:
+        """Until the connection has left, its user is online."""
         self._hosting.arrived(connection.user_id)
         self._work.set()
-        try:
-            yield
-        finally:
-            self._hosting.left(connection.user_id, now())
-            self._watching.forget(connection)
-            self._work.set()
+
+    def left(self, connection: Connection) -> None:
+        self._hosting.left(connection.user_id, now())
+        self._watching.forget(connection)
+        self._work.set()
 
     def watch(self, connection: Connection, user_ids: Iterable[UUID]) -> None:
         self._watching.watch(connection, user_ids)

@@ -22,7 +22,7 @@ class Watcher(Protocol):
     @property
     def has_room_for_presence(self) -> bool: ...
 
-    def deliver(self, frame: bytes) -> None: ...
+    def queue(self, frame: bytes) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class Watching:
             user = self._users[user_id]
             if user.online is not None and told[user_id] is not user.online:
                 told[user_id] = user.online
-                watcher.deliver(self._frame(user_id, user))
+                watcher.queue(self._frame(user_id, user))
                 sent += 1
         if not due:
             del self._due[watcher]

@@ -6,7 +6,7 @@ its public face: `scope`, `transport`, `conn`, `queue`, `writable`, `close_sent`
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -38,12 +38,13 @@ def text_frame(payload: bytes) -> bytes:
 
 
 class GatewayProtocol(WebSocketsSansIOProtocol):
-    """`on_pause`, `on_resume` and `on_shutdown` are called when the socket takes no more, takes more again, and when
-    the server is about to close."""
+    """`on_pause`, `on_resume` and `on_end` are called when the socket takes no more, takes more again, and, once, when
+    nothing more may be written after what is written then: before the close frame, or when the connection is lost."""
 
     on_pause: Callable[[], None] | None = None
     on_resume: Callable[[], None] | None = None
-    on_shutdown: Callable[[], None] | None = None
+    on_end: Callable[[], None] | None = None
+    _on_message: Callable[[str | None], None] | None = None
     _heard_at = 0.0
 
     def handle_connect(self, event: Request) -> None:
@@ -60,15 +61,11 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
         """What the socket has not taken yet."""
         return self.transport.get_write_buffer_size()
 
-    def write_frames(self, frames: bytes) -> None:
-        """Write whole frames. To a connection that is closing, nothing is written."""
-        if self.is_open:
-            self.transport.write(frames)
-
     def close_with(self, code: int, reason: str) -> None:
         """Send a close frame, whatever is unsent, and cut the connection if the peer does not leave soon."""
         if not self.is_open:
             return
+        self._end()
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.conn.send_close(code, reason)
         self._write_close()
@@ -84,6 +81,7 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
             self.on_resume()
 
     def handle_close(self, event: Frame) -> None:
+        self._end()
         super().handle_close(event)
         self._cut_later()
 
@@ -92,18 +90,53 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
         reset the connection, and the peer might never see the reason."""
         if self.close_sent or self.conn.close_sent is None:
             return
+        self._end()
         code, reason = self.conn.close_sent.code, self.conn.close_sent.reason
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self._write_close()
         self.loop.call_later(LINGER_S, self.transport.close)
 
+    def hand_over(self, on_message: Callable[[str | None], None]) -> None:
+        """From now on each message goes there, None for one that is not text; the application's task may end, and the
+        connection stays."""
+        self._on_message = on_message
+        while self.is_open and not self.queue.empty():
+            message = cast(Mapping[str, Any], self.queue.get_nowait())
+            on_message(message.get("text"))
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+
+    async def run_asgi(self) -> None:
+        try:
+            await self.app(self.scope, self.receive, self.send)
+        except Exception:
+            self.logger.exception("Exception in ASGI application")
+            self.send_500_response()
+        if self._on_message is None and self.close_timer is None:
+            self.transport.close()
+
     def send_receive_event_to_app(self) -> None:
-        if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
-            self.frames = []
+        data, self.frames = b"".join(self.frames), []
+        is_text = self.curr_msg_data_type == "text"
+        if self.close_sent:
+            return
+        try:
+            text = data.decode() if is_text else None
+        except UnicodeDecodeError:
             self.conn.send_close(CloseCode.NOT_UTF8)
             self.handle_parser_exception()
             return
-        super().send_receive_event_to_app()
+        if self._on_message is not None:
+            self._on_message(text)
+            return
+        if text is None:
+            self.queue.put_nowait({"type": "websocket.receive", "bytes": data})
+        else:
+            self.queue.put_nowait({"type": "websocket.receive", "text": text})
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self.loop.time()
@@ -115,13 +148,22 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
             self.pong_timer = None
             self.schedule_ping()
             return
+        self._end()
         super().keepalive_timeout()
         self.transport.abort()
 
     def shutdown(self) -> None:
-        if self.on_shutdown is not None:
-            self.on_shutdown()
+        self._end()
         super().shutdown()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+        super().connection_lost(exc)
+
+    def _end(self) -> None:
+        on_end, self.on_end = self.on_end, None
+        if on_end is not None:
+            on_end()
 
     def _write_close(self) -> None:
         self.transport.write(b"".join(self.conn.data_to_send()))
@@ -135,14 +177,6 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
         # close() alone would wait for ever for a peer that does not read
         if self.close_timer is None:
             self.close_timer = self.loop.call_later(CLOSE_GRACE_S, self.transport.abort)
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 UVICORN_OPTIONS: dict[str, Any] = {

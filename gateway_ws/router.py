@@ -4,18 +4,19 @@ import asyncio
 import math
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from fastapi import APIRouter, WebSocket
 
-from contracts.frames import SUBPROTOCOL, AnyClientFrame, CloseCode, ErrorCode, Hello
+from contracts.frames import SUBPROTOCOL, CloseCode, ErrorCode, Hello
 from gateway_ws.config import Settings
 from gateway_ws.connection import Connection, Flusher
 from gateway_ws.handlers import BadFrame, Handlers, parse
 from gateway_ws.hub import Hub
 from gateway_ws.pending import PendingCommands
 from gateway_ws.presence import Presence
-from gateway_ws.protocol import EXTENSION
+from gateway_ws.protocol import EXTENSION, GatewayProtocol
 from gateway_ws.rate import TokenBucket
 from gateway_ws.sessions import Sessions
 
@@ -36,35 +37,42 @@ class Gateway:
     presence: Presence
     handlers: Handlers
 
+    def leave(self, connection: Connection) -> None:
+        """Forget a connection that has been welcomed."""
+        self.presence.left(connection)
+        self.forget(connection)
+
+    def forget(self, connection: Connection) -> None:
+        self.hub.leave_all(connection)
+        self.sessions.remove(connection)
+
 
 @router.websocket("/ws")
 async def serve(websocket: WebSocket) -> None:
-    """From the handshake to the end, however it ends. Served by `gateway_ws.protocol.GatewayProtocol` only.
+    """From the handshake to the welcome. Served by `gateway_ws.protocol.GatewayProtocol` only, which calls for what is
+    said after that: who only listens costs no task.
 
     The token comes in the first frame, so no cookie is looked at and any origin may connect.
     """
     gateway: Gateway = websocket.app.state.gateway
     settings = gateway.settings
+    protocol: GatewayProtocol = websocket.scope["extensions"][EXTENSION]
     offered = websocket.scope["subprotocols"]
     await websocket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in offered else None)
     bucket = TokenBucket.full(settings.frames_per_second, settings.frames_burst, time.monotonic())
-    connection = Connection(
-        websocket.scope["extensions"][EXTENSION],
-        gateway.flusher,
-        bucket,
-        settings.max_unsent_bytes,
-        settings.max_stall,
-    )
+    connection = Connection(protocol, gateway.flusher, bucket, settings.max_unsent_bytes, settings.max_stall)
     try:
-        if await _said_hello(websocket, connection, gateway):
-            with gateway.presence.present(connection):
-                await _converse(websocket, connection, gateway)
+        is_welcome = await _said_hello(websocket, connection, gateway)
     except Exception:
         log.exception("connection_failed")
         connection.close(CloseCode.INTERNAL_ERROR, "internal error")
-    finally:
-        gateway.hub.leave_all(connection)
-        gateway.sessions.remove(connection)
+        is_welcome = False
+    if is_welcome and connection.is_open:
+        gateway.presence.arrived(connection)
+        connection.on_end = partial(gateway.leave, connection)
+        protocol.hand_over(partial(_heard, gateway, connection))
+    else:
+        gateway.forget(connection)
 
 
 async def _said_hello(websocket: WebSocket, connection: Connection, gateway: Gateway) -> bool:
@@ -87,20 +95,22 @@ async def _said_hello(websocket: WebSocket, connection: Connection, gateway: Gat
     return await gateway.handlers.hello(connection, frame)
 
 
-async def _converse(websocket: WebSocket, connection: Connection, gateway: Gateway) -> None:
-    while (text := await _receive(websocket, connection)) is not None:
-        if not _may_go_on(connection, gateway.settings, text):
-            continue
-        try:
-            frame: AnyClientFrame = parse(text)
-        except BadFrame as error:
-            connection.error(ErrorCode.BAD_FRAME, str(error), error.id)
-            continue
-        await gateway.handlers.handle(connection, frame)
+def _heard(gateway: Gateway, connection: Connection, text: str | None) -> None:
+    """A frame after the hello; None if it is not text."""
+    try:
+        if text is None:
+            connection.close(CloseCode.NOT_TEXT, "frames are text")
+        elif _may_go_on(connection, gateway.settings, text):
+            gateway.handlers.handle(connection, parse(text))
+    except BadFrame as error:
+        connection.error(ErrorCode.BAD_FRAME, str(error), error.id)
+    except Exception:
+        log.exception("connection_failed")
+        connection.close(CloseCode.INTERNAL_ERROR, "internal error")
 
 
 async def _receive(websocket: WebSocket, connection: Connection) -> str | None:
-    """The next text frame, or None when the connection has ended."""
+    """The first text frame, or None when the connection has ended."""
     message = await websocket.receive()
     if message["type"] != "websocket.receive" or not connection.is_open:
         return None

@@ -1,6 +1,7 @@
 """The hub: order, repeats, holes, delivery held back, removal."""
 
-import json
+import re
+from collections.abc import Callable
 from uuid import UUID, uuid4
 
 from hypothesis import given, settings
@@ -10,22 +11,26 @@ from common.ids import now
 from contracts.entries import MemberLeft, MemberRemoved, MessagePosted, RoomUpdated
 from contracts.messages import RoomEntry
 from gateway_ws.framing import event_frame
-from gateway_ws.hub import Hub, Prepared, Reason
+from gateway_ws.hub import Hub
+from gateway_ws.room import Prepared, Reason
 
 ROOM = uuid4()
 ACTOR = uuid4()
+SEQ = re.compile(rb'"seq":(\d+)')
 
 
 class Somebody:
-    """A listener that remembers the seqs it got."""
+    """A listener that remembers the seqs it got, and how often it was handed some."""
 
     def __init__(self) -> None:
         self.user_id = uuid4()
         self.seqs: list[int] = []
+        self.times = 0
         self.removals: list[tuple[UUID, Reason]] = []
 
-    def deliver(self, frame: bytes) -> None:
-        self.seqs.append(json.loads(frame[frame.index(b"{") :])["seq"])
+    def deliver(self, frames: bytes) -> None:
+        self.seqs += map(int, SEQ.findall(frames))
+        self.times += 1
 
     def removed(self, room_id: UUID, reason: Reason) -> None:
         self.removals.append((room_id, reason))
@@ -195,12 +200,61 @@ def test_what_does_not_fit_is_a_hole() -> None:
     assert hub.holes() == {}
 
 
+class Later:
+    """Flushes when it is told to."""
+
+    def __init__(self) -> None:
+        self._flushes: list[Callable[[], int]] = []
+
+    def __call__(self, flush: Callable[[], int]) -> None:
+        self._flushes.append(flush)
+
+    def flush(self) -> int:
+        flushes, self._flushes = self._flushes, []
+        return sum(flush() for flush in flushes)
+
+
+def test_what_is_passed_on_before_a_flush_is_handed_over_together() -> None:
+    later = Later()
+    hub = Hub(flush_soon=later)
+    one, other = listening(hub, 3), listening(hub, 3)
+
+    for seq in (4, 6, 5):
+        hub.offer(prepared(seq))
+    assert one.seqs == other.seqs == []
+
+    assert later.flush() == 6
+    assert one.seqs == other.seqs == [4, 5, 6]
+    assert one.times == other.times == 1
+    assert later.flush() == 0
+
+
+def test_before_a_flush_who_comes_and_goes_gets_what_was_passed_on_while_they_listened() -> None:
+    later = Later()
+    hub = Hub(flush_soon=later)
+    leaving, removed, staying = listening(hub, 3), listening(hub, 3), listening(hub, 3)
+
+    hub.offer(prepared(4))
+    hub.leave(leaving, ROOM)
+    coming = listening(hub, 4)
+    hub.offer(prepared(5, MemberRemoved.kind, {"user_id": str(removed.user_id)}))
+    hub.offer(prepared(6))
+    later.flush()
+
+    assert leaving.seqs == [4]
+    assert removed.seqs == [4, 5]
+    assert removed.removals == [(ROOM, "removed")]
+    assert coming.seqs == [5, 6]
+    assert staying.seqs == [4, 5, 6]
+
+
 class World:
     """A room's log, what a gateway hears of it, and its listeners: some held back, with or without a catch-up in
     hand, some released at a position."""
 
-    def __init__(self, length: int, max_kept: int) -> None:
-        self.hub = Hub(max_kept)
+    def __init__(self, length: int, max_kept: int, *, at_once: bool) -> None:
+        self.later = Later()
+        self.hub = Hub(max_kept) if at_once else Hub(max_kept, self.later)
         self.log = [prepared(seq) for seq in range(1, length + 1)]
         self.committed = 0
         self.heard_until = 0
@@ -252,6 +306,9 @@ class World:
         for after in self.hub.holes().values():
             self._fetch(after)
 
+    def flush(self, _number: int = 0) -> None:
+        self.later.flush()
+
     def compare_heads(self) -> None:
         for after in self.hub.heads().values():
             self._fetch(after)
@@ -261,19 +318,31 @@ class World:
             self.hub.offer(entry)
 
 
-STEPS = ["commit", "hear_next", "hear_any", "lose_next", "listen", "catch_up", "release", "leave", "fill_holes"]
+STEPS = [
+    "commit",
+    "hear_next",
+    "hear_any",
+    "lose_next",
+    "listen",
+    "catch_up",
+    "release",
+    "leave",
+    "fill_holes",
+    "flush",
+]
 
 
 @settings(max_examples=500, deadline=None)
 @given(
     st.integers(1, 12),
     st.sampled_from([1, 3, 1000]),
+    st.booleans(),
     st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 30)), min_size=20, max_size=80),
 )
 def test_whatever_happens_a_listener_gets_a_dense_row_from_its_position_on(
-    length: int, max_kept: int, steps: list[tuple[str, int]]
+    length: int, max_kept: int, at_once: bool, steps: list[tuple[str, int]]
 ) -> None:
-    world = World(length, max_kept)
+    world = World(length, max_kept, at_once=at_once)
 
     for step, number in steps:
         getattr(world, step)(number)
@@ -281,6 +350,7 @@ def test_whatever_happens_a_listener_gets_a_dense_row_from_its_position_on(
             assert somebody.seqs == list(range(position + 1, position + 1 + len(somebody.seqs)))
         assert all(somebody.seqs == [] for somebody in world.held)
     world.compare_heads()
+    world.flush()
 
     for somebody, position in world.released:
         assert somebody.seqs == list(range(position + 1, world.committed + 1))

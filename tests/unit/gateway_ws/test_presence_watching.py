@@ -25,7 +25,7 @@ class Somebody:
         self.told: list[Presence] = []
         self.has_room_for_presence = True
 
-    def deliver(self, frame: bytes) -> None:
+    def queue(self, frame: bytes) -> None:
         self.told.append(Presence.model_validate_json(frame))
 
     def states(self, user_id: UUID = USER) -> list[bool]:
