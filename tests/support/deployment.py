@@ -30,9 +30,11 @@ ENDS_WITHIN_S = 10
 
 
 class Deployment:
-    """`database_urls` are for SQLAlchemy."""
+    """`database_urls` are for SQLAlchemy; `settings` are environment variables for all services."""
 
-    def __init__(self, folder: Path, broker_url: str, database_urls: Mapping[Service, str]) -> None:
+    def __init__(
+        self, folder: Path, broker_url: str, database_urls: Mapping[Service, str], settings: Mapping[str, str]
+    ) -> None:
         self.database_urls = database_urls
         self._folder = folder
         self._ports = {service: free_port() for service in Service}
@@ -46,6 +48,7 @@ class Deployment:
             "PARLEY_EMAIL_DIGEST_KEY": secrets.token_urlsafe(),
             "PARLEY_DATA_DIR": str(folder / "bloom_service"),
             **{f"PARLEY_{service.upper()}_URL": self.url(service) for service in Service},
+            **settings,
         }
 
     def url(self, service: Service) -> str:
@@ -64,6 +67,10 @@ class Deployment:
                 assert process.poll() is None, f"{service} has ended:\n{self._log(service)[-5000:]}"
                 assert time.monotonic() < deadline, f"{service} is not ready:\n{self._log(service)[-5000:]}"
                 time.sleep(0.1)
+
+    @property
+    def pids(self) -> Mapping[Service, int]:
+        return {service: process.pid for service, (_, process) in self._running.items()}
 
     def close(self) -> None:
         self._stop(self._running)
@@ -129,12 +136,15 @@ class Deployment:
 
 
 @asynccontextmanager
-async def new_deployment(folder: Path, broker_url: str, postgresql_url: str) -> AsyncIterator[Deployment]:
+async def new_deployment(
+    folder: Path, broker_url: str, postgresql_url: str, **settings: str
+) -> AsyncIterator[Deployment]:
     """Nothing runs yet. `postgresql_url` may create databases; whatever runs at the end is ended."""
     async with new_database(postgresql_url) as users, new_database(postgresql_url) as chat:
         await user_service.migrations.upgrade(users)
         await chat_service.migrations.upgrade(chat)
-        deployment = Deployment(folder, broker_url, {Service.USER_SERVICE: users, Service.CHAT_SERVICE: chat})
+        databases = {Service.USER_SERVICE: users, Service.CHAT_SERVICE: chat}
+        deployment = Deployment(folder, broker_url, databases, settings)
         try:
             yield deployment
         finally:

@@ -47,6 +47,11 @@ class Standalone:
     def signing_key(self) -> str:
         return (self.folder / "data" / "signing_key").read_text().strip()
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Returns when `/readyz` says so."""
         environment = {

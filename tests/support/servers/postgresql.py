@@ -1,4 +1,5 @@
-"""A PostgreSQL server. What it has committed outlives the process; for speed's sake it need not outlive the machine."""
+"""A PostgreSQL server. What it has committed outlives the process; for speed's sake it need not outlive the machine,
+unless that is asked for."""
 
 import os
 import re
@@ -36,9 +37,12 @@ def container() -> Container:
 
 
 class PostgreSQLProcess(Process):
-    def __init__(self, program: Path) -> None:
+    """`settings` are the server's own, as `name=value`."""
+
+    def __init__(self, program: Path, *settings: str) -> None:
         super().__init__("postgresql")
         self._program = program
+        self._settings = settings
         self._port = free_port()
         self._data = self.folder / "data"
         self.url = f"postgresql://postgres@127.0.0.1:{self._port}/postgres"
@@ -54,7 +58,8 @@ class PostgreSQLProcess(Process):
         super().start()
 
     def command(self) -> list[str]:
-        settings = ("listen_addresses=127.0.0.1", f"port={self._port}", "unix_socket_directories=", *_SETTINGS)
+        own = ("listen_addresses=127.0.0.1", f"port={self._port}", "unix_socket_directories=")
+        settings = (*own, *_SETTINGS, *self._settings)  # of two that are alike the last one counts
         return [*self._as_user, str(self._program), "-D", str(self._data), *_options(settings)]
 
     def environment(self) -> dict[str, str]:

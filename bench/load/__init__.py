@@ -1,0 +1,1 @@
+"""The load generator: many connections from one process, read with as little as it takes."""

@@ -1,0 +1,56 @@
+"""Reads from whoever has something, and sends when it is time to: in one thread."""
+
+import select
+import socket
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+_NEVER = float("inf")
+
+
+class Reader(Protocol):
+    @property
+    def sock(self) -> socket.socket: ...
+
+    def read(self) -> None:
+        """Take what has come."""
+
+
+class Stuck(Exception):
+    """What was to come has not come in time."""
+
+
+class Loop:
+    def __init__(self, readers: Iterable[Reader]) -> None:
+        self._epoll = select.epoll()
+        self._read: dict[int, Callable[[], None]] = {}
+        for reader in readers:
+            self._read[reader.sock.fileno()] = reader.read
+            self._epoll.register(reader.sock, select.EPOLLIN)
+
+    def run(
+        self, schedule: Sequence[float], send: Callable[[int], None], is_done: Callable[[], bool], give_up_after: float
+    ) -> None:
+        """Call `send` with each number at its time (monotonic), however late the others are answered, and read until
+        `is_done`. Raises `Stuck` if it isn't for so many seconds after the last time."""
+        sent, due = 0, schedule[0] if schedule else _NEVER
+        give_up_at = (schedule[-1] if schedule else time.monotonic()) + give_up_after
+        while sent < len(schedule) or not is_done():
+            now = time.monotonic()
+            while due <= now:
+                send(sent)
+                sent += 1
+                due = schedule[sent] if sent < len(schedule) else _NEVER
+            if now > give_up_at:
+                raise Stuck(f"not done {give_up_after} s after the last was sent")
+            self.read(min(due - now, 0.1))
+
+    def read(self, timeout: float) -> None:
+        """Wait for so many seconds at most, and take what has come."""
+        read = self._read
+        for fd, _ in self._epoll.poll(max(timeout, 0)):
+            read[fd]()
+
+    def close(self) -> None:
+        self._epoll.close()

@@ -1,0 +1,105 @@
+"""Parley's WebSocket interface, as the load generator speaks it."""
+
+import base64
+import json
+import os
+import socket
+import time
+from array import array
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from bench.load.frames import payload_of, text_frame
+from bench.load.receiver import Ended
+from bench.load.transcript import NO_MESSAGE
+
+_EVENT, _ACK, _POSTED = b'{"type":"event"', b'{"type":"ack"', b'"kind":"message.posted"'
+_TEXT, _ID = b'"text":"', b'"id":"'
+_MOST_BYTES = 256 * 1024
+
+
+def connect(base_url: str, token: str, resume: dict[str, int] | None = None) -> tuple[socket.socket, Any]:
+    """A connection that has been welcomed, and the welcome. Nothing that came after it is lost: nothing does, unless
+    somebody is talking."""
+    address = urlsplit(base_url)
+    sock = socket.create_connection((address.hostname or "", address.port or 80), timeout=60)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    key = base64.b64encode(os.urandom(16)).decode()
+    sock.sendall(
+        f"GET /ws HTTP/1.1\r\nHost: {address.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Protocol: parley.v1\r\n\r\n".encode()
+    )
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += _some(sock, 1)
+    if not head.startswith(b"HTTP/1.1 101"):
+        raise ConnectionError(head.decode(errors="replace"))
+    hello = {"type": "hello", "token": token} | ({"resume": resume} if resume else {})
+    sock.sendall(text_frame(json.dumps(hello).encode()))
+    data = bytearray()
+    while (where := payload_of(data, 0)) is None:
+        data += _some(sock, 1 if len(data) < 10 else 65536)
+    welcome = json.loads(data[slice(*where)])
+    if welcome["type"] != "welcome":
+        raise ConnectionError(str(welcome))
+    return sock, welcome
+
+
+def send_frame(room_id: UUID, number: int, text: str) -> bytes:
+    """The command's id tells the message's number, and no other room's."""
+    command_id = UUID(int=room_id.int >> 64 << 64 | number)
+    return text_frame(f'{{"type":"send","id":"{command_id}","room_id":"{room_id}","text":"{text}"}}'.encode())
+
+
+def text_of(number: int, length: int) -> str:
+    return f"{number:016d}".ljust(length, ".")
+
+
+def number_of(payload: bytes) -> int:
+    """Of the message that an event posts."""
+    if not (payload.startswith(_EVENT) and _POSTED in payload):
+        return NO_MESSAGE
+    start = payload.index(_TEXT) + len(_TEXT)
+    return int(payload[start : start + 16])
+
+
+class Sender:
+    """A member who talks: reads acks, and passes over what the others read. `acked` are the numbers of the messages, as
+    they were acked, and `times` when."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.acked = array("q")
+        self.times = array("d")
+        self._data = bytearray()
+
+    def read(self) -> None:
+        """Raises `Ended`, and `AssertionError` for what is neither an ack nor an event."""
+        chunk = os.read(self.sock.fileno(), _MOST_BYTES)
+        now = time.monotonic()
+        if not chunk:
+            raise Ended
+        self._data += chunk
+        for payload in self._payloads():
+            if payload.startswith(_ACK):
+                start = payload.index(_ID) + len(_ID)
+                self.acked.append(int(payload[start + 19 : start + 36].replace(b"-", b""), 16))
+                self.times.append(now)
+            elif not payload.startswith(_EVENT):
+                raise AssertionError(payload.decode())
+
+    def _payloads(self) -> Iterator[bytes]:
+        end = 0
+        while (where := payload_of(self._data, end)) is not None:
+            begin, end = where
+            yield bytes(self._data[begin:end])
+        del self._data[:end]
+
+
+def _some(sock: socket.socket, most: int) -> bytes:
+    chunk = sock.recv(most)
+    if not chunk:
+        raise ConnectionError("closed")
+    return chunk

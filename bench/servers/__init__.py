@@ -1,0 +1,1 @@
+"""What of ours is measured alone, each in a process of its own."""

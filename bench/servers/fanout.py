@@ -1,0 +1,75 @@
+"""`python -m bench.servers.fanout PORT`: the gateway's protocol, connections and hub, and nothing else of it.
+
+Who connects with the path `/` listens to one room; what comes as a text frame from `/publish` is an entry of it.
+"""
+
+import asyncio
+import sys
+import time
+from uuid import UUID
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
+
+from common.ids import now, uuid7
+from contracts.entries import MessagePosted
+from contracts.messages import RoomEntry
+from gateway_ws.connection import Connection, Flusher
+from gateway_ws.hub import Hub
+from gateway_ws.room import Prepared
+from gateway_ws.protocol import EXTENSION, UVICORN_OPTIONS, text_frame
+from gateway_ws.rate import TokenBucket
+
+ROOM = UUID(int=1)
+
+
+class _Listener(Connection):
+    @property
+    def user_id(self) -> UUID:
+        return UUID(int=0)
+
+
+class Room:
+    def __init__(self) -> None:
+        self._flusher = Flusher()
+        self._hub = Hub(flush_soon=self._flusher.add_rooms)
+        self._seq = 0
+
+    async def listen(self, websocket: WebSocket) -> None:
+        await websocket.accept()
+        protocol = websocket.scope["extensions"][EXTENSION]
+        connection = _Listener(protocol, self._flusher, TokenBucket.full(1, 1, time.monotonic()), 2**20, 10)
+        self._hub.listen(connection, ROOM)
+        self._hub.release(connection, ROOM, self._seq)
+        await websocket.receive()
+        self._hub.leave_all(connection)
+
+    async def publish(self, websocket: WebSocket) -> None:
+        await websocket.accept()
+        while (message := await websocket.receive())["type"] == "websocket.receive":
+            self._seq += 1
+            entry = RoomEntry(
+                room_id=ROOM, seq=self._seq, kind=MessagePosted.kind, actor_id=ROOM, id=uuid7(), at=now(), data={}
+            )
+            self._hub.offer(Prepared(entry, text_frame(message["text"].encode())))
+
+
+async def serve(port: int) -> None:
+    room = Room()
+    app = Starlette(routes=[WebSocketRoute("/", room.listen), WebSocketRoute("/publish", room.publish)])
+    config = uvicorn.Config(app, port=port, log_config=None, access_log=False, lifespan="off", **UVICORN_OPTIONS)
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    sys.stdout.write("listening\n")
+    sys.stdout.flush()
+    await serving
+
+
+if __name__ == "__main__":
+    import uvloop
+
+    uvloop.run(serve(int(sys.argv[1])))

@@ -1,0 +1,142 @@
+"""Parley, as its services and as the single process, and rooms in it that were made over its public interface."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+
+from bench.load.parley import Sender, connect, number_of, send_frame, text_of
+from bench.load.receiver import Receiver
+from bench.load.transcript import Transcript
+from bench.processes import family
+from contracts.routing import Service
+from tests.support.client import User, new_http_client
+from tests.support.deployment import new_deployment
+from tests.support.product import Standalone
+from tests.support.servers.postgresql import PostgreSQLProcess
+from tests.support.servers.postgresql import find_program as find_postgresql
+from tests.support.servers.rabbitmq import RabbitMQProcess
+from tests.support.servers.rabbitmq import find_program as find_rabbitmq
+
+TEXT_CHARACTERS = 100
+
+_UNLIMITED = {"PARLEY_FRAMES_PER_SECOND": "1000000", "PARLEY_FRAMES_BURST": "1000000", "PARLEY_LOG_LEVEL": "warning"}
+_REGISTERING_AT_ONCE = 4
+
+
+class ParleyRoom:
+    """Everybody is a member, and connected once. The first `talkers` of them talk, in turn, and the others listen."""
+
+    def __init__(
+        self, gateway_url: str, pids: Sequence[int], room_id: UUID, users: Sequence[User], talkers: int
+    ) -> None:
+        self.pids = pids
+        self._room_id = room_id
+        transcript = Transcript(number_of)
+        sockets = [connect(gateway_url, user.account.access_token)[0] for user in users]
+        self.talkers = [Sender(sock) for sock in sockets[:talkers]]
+        self.members = [Receiver(sock, transcript) for sock in sockets[talkers:]]
+
+    def say(self, numbers: Sequence[int]) -> None:
+        frames: dict[Sender, list[bytes]] = {}
+        for number in numbers:
+            talker = self.talkers[number % len(self.talkers)]
+            frames.setdefault(talker, []).append(send_frame(self._room_id, number, text_of(number, TEXT_CHARACTERS)))
+        for talker, own in frames.items():
+            talker.sock.sendall(b"".join(own))
+
+    def close(self) -> None:
+        for sock in [talker.sock for talker in self.talkers] + [member.sock for member in self.members]:
+            sock.close()
+
+
+class Parley:
+    """`pids` are those of the processes that serve it, by what they are."""
+
+    def __init__(
+        self, runner: asyncio.Runner, http: httpx.AsyncClient, gateway_url: str, pids: Mapping[str, Sequence[int]]
+    ) -> None:
+        self.pids = pids
+        self._runner = runner
+        self._http = http
+        self._gateway_url = gateway_url
+        self._users: list[User] = []
+
+    @contextmanager
+    def room(self, members: int, talkers: int) -> Iterator[ParleyRoom]:
+        room_id = self._runner.run(self._new_room(members))
+        pids = [pid for pids in self.pids.values() for pid in pids]
+        room = ParleyRoom(self._gateway_url, pids, room_id, self._users[:members], talkers)
+        try:
+            yield room
+        finally:
+            room.close()
+
+    async def _new_room(self, members: int) -> UUID:
+        await self._register(members)
+        owner, *others = self._users[:members]
+        room_id: str = (await owner.create_room())["id"]
+        for other in others:
+            await owner.add(room_id, other)
+        return UUID(room_id)
+
+    async def _register(self, number: int) -> None:
+        few = asyncio.Semaphore(_REGISTERING_AT_ONCE)
+
+        async def register() -> User:
+            async with few:
+                return await User.register(self._http)
+
+        missing = max(0, number - len(self._users))
+        self._users += await asyncio.gather(*(register() for _ in range(missing)))
+
+
+@contextmanager
+def services() -> Iterator[Parley]:
+    """The four, with a RabbitMQ and a PostgreSQL of their own, which has what it commits on disk."""
+    with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder, asyncio.Runner() as runner:
+        broker = RabbitMQProcess(_found(find_rabbitmq(), "RabbitMQ"))
+        database = PostgreSQLProcess(_found(find_postgresql(), "PostgreSQL"), "fsync=on")
+        try:
+            broker.start()
+            database.start()
+            making = new_deployment(Path(folder), broker.url, database.url, **_UNLIMITED)
+            deployment = runner.run(making.__aenter__())
+            try:
+                deployment.deploy({})
+                pids = {str(service): [pid] for service, pid in deployment.pids.items()}
+                pids |= {"rabbitmq": list(family(broker.pid)), "postgresql": list(family(database.pid))}
+                http = deployment.http()
+                yield Parley(runner, http, deployment.url(Service.GATEWAY_WS), pids)
+                runner.run(http.aclose())
+            finally:
+                runner.run(making.__aexit__(None, None, None))
+        finally:
+            database.close()
+            broker.close()
+
+
+@contextmanager
+def single_process() -> Iterator[Parley]:
+    os.environ.update(_UNLIMITED)
+    with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder, asyncio.Runner() as runner:
+        standalone = Standalone(Path(folder))
+        standalone.start()
+        try:
+            making = new_http_client(standalone.base_url)
+            http = runner.run(making.__aenter__())
+            yield Parley(runner, http, standalone.base_url, {"standalone": [standalone.pid]})
+            runner.run(making.__aexit__(None, None, None))
+        finally:
+            standalone.kill()
+
+
+def _found(program: Path | None, name: str) -> Path:
+    if program is None:
+        raise SystemExit(f"{name} is not installed: `python -m tests.support.servers.install` does it.")
+    return program
