@@ -82,7 +82,8 @@ requirements: $(VENV)/dev ## Pin the newest versions of everything, with hashes
 	done
 
 clean: ## Remove the virtual environment and caches; data and .env stay
-	@rm -rf $(VENV) tests/contract/asyncapi/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) tests/contract/asyncapi/node_modules bench/peers/{build,node/node_modules} \
+	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(ASYNCAPI_PARSER): tests/contract/asyncapi/package-lock.json

@@ -23,26 +23,39 @@ def main() -> None:
     missing = [kind for kind in (RABBITMQ, POSTGRESQL) if not _can_be_had(kind)]
     if not missing:
         return
-    if not _can_install():
+    if not can_install():
         sys.exit("\n".join(map(advice, missing)))
     sys.stdout.write(f"Installing {' and '.join(kind.name for kind in missing)} for the tests ...\n")
     sys.stdout.flush()
-    with _services_not_started():
-        _apt_get("update")
-        _apt_get("install", "-y", "--no-install-recommends", *(kind.package for kind in missing))
+    try:
+        install(*(kind.package for kind in missing))
+    except InstallationFailed as error:
+        sys.exit(str(error))
 
 
-def _can_be_had(kind: Kind) -> bool:
-    return bool(os.environ.get(kind.variable)) or kind.find_program() is not None or has_image(kind.image)
+class InstallationFailed(Exception):
+    """Says what was tried, and what came of it."""
 
 
-def _can_install() -> bool:
+def can_install() -> bool:
+    """Whether this is root, on Debian, Ubuntu or a relative of theirs."""
     try:
         release = platform.freedesktop_os_release()
     except OSError:
         return False
     family = {release.get("ID"), *release.get("ID_LIKE", "").split()}
     return os.geteuid() == 0 and "debian" in family and shutil.which("apt-get") is not None
+
+
+def install(*packages: str) -> None:
+    """The distribution's packages; the services that they bring are not started. Raises InstallationFailed."""
+    with _services_not_started():
+        _apt_get("update")
+        _apt_get("install", "-y", "--no-install-recommends", *packages)
+
+
+def _can_be_had(kind: Kind) -> bool:
+    return bool(os.environ.get(kind.variable)) or kind.find_program() is not None or has_image(kind.image)
 
 
 @contextmanager
@@ -70,7 +83,7 @@ def _apt_get(*arguments: str) -> None:
         text=True,
     )
     if done.returncode != 0:
-        sys.exit(f"apt-get {' '.join(arguments)} failed:\n{done.stdout[-3000:]}")
+        raise InstallationFailed(f"apt-get {' '.join(arguments)} failed:\n{done.stdout[-3000:]}")
 
 
 if __name__ == "__main__":

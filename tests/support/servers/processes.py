@@ -52,7 +52,7 @@ class Process(Server):
             self._process.wait(ENDS_WITHIN_S)
 
     def kill(self) -> None:
-        children = self._children()
+        children = self.pids()[1:]
         self._signal(signal.SIGKILL)
         for child in children:  # they would notice and end, but a little too late for the next start
             with suppress(ProcessLookupError):
@@ -81,12 +81,24 @@ class Process(Server):
         """The end of what its programs have written."""
         return (self.folder / "output").read_text(errors="replace")[-2000:]
 
+    def pids(self) -> list[int]:
+        """Of its process and all below it; none while it does not run."""
+        if self._process is None or self._process.poll() is not None:
+            return []
+        found = [self._process.pid]
+        for pid in found:
+            found += _children(pid)
+        return found
+
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.poll() is None:
             os.killpg(self._process.pid, number)
 
-    def _children(self) -> list[int]:
-        if self._process is None or self._process.poll() is not None:
-            return []
-        pid = self._process.pid
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+def _children(pid: int) -> list[int]:
+    """None of a process that has ended meanwhile."""
+    children: list[int] = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            children += map(int, thread.read_text().split())
+    return children

@@ -1,0 +1,1 @@
+"""What Parley is measured beside: bare fan-out servers, and ejabberd for durable rooms."""
