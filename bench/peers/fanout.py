@@ -196,7 +196,7 @@ def _failure_of(*command: str, folder: Path = _HERE) -> str | None:
     done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode == 0:
         return None
-    said = " ".join((done.stderr or done.stdout).split())[-300:]
+    said = " ".join((done.stderr or done.stdout).split())[:300]
     return f"`{' '.join(command[:2])}` ended with {done.returncode}: {said}"
 
 
