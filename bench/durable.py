@@ -129,10 +129,13 @@ def _finish(loop: Loop, room: Room, said: int) -> None:
 
 def _check(room: Room, said: int) -> None:
     """Each message acknowledged once and heard once by each, in one order for all, which keeps that of each talker."""
-    assert sorted(number for talker in room.talkers for number in talker.acked) == list(range(said))
-    orders = [member.arrivals()[0] for member in room.members]
-    assert all(np.array_equal(order, orders[0]) for order in orders)
-    assert np.array_equal(np.sort(orders[0]), np.arange(said))
-    for talker in range(len(room.talkers)):
-        own = orders[0][orders[0] % len(room.talkers) == talker]
-        assert np.all(np.diff(own) > 0)
+    acked = sorted(number for talker in room.talkers for number in talker.acked)
+    first, *orders = [member.arrivals()[0] for member in room.members]
+    own = [first[first % len(room.talkers) == talker] for talker in range(len(room.talkers))]
+    if not (
+        acked == list(range(said))
+        and np.array_equal(np.sort(first), np.arange(said))
+        and all(np.array_equal(order, first) for order in orders)
+        and all(np.all(np.diff(numbers) > 0) for numbers in own)
+    ):
+        raise AssertionError("something was lost, doubled, or out of order")

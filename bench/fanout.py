@@ -2,16 +2,20 @@
 
 import re
 import socket
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from importlib.metadata import version
+from platform import python_version
 
 from bench.load.latency import Latency, of_deliveries
 from bench.load.loop import Loop
 from bench.load.receiver import Receiver
 from bench.load.transcript import Transcript
-from bench.processes import GENERATOR_CORE, SERVER_CORE, child, cpu_seconds, family, free_port, pinned
+from bench.peers.fanout import Peer, serving
+from bench.processes import GENERATOR_CORE, SERVER_CORE, cpu_seconds, pin, pinned
+from tests.support.servers.server import free_port
 
 PAYLOAD_BYTES = 200
 _NUMBER = re.compile(rb"\d{16}")
@@ -19,17 +23,18 @@ _SETTLED_S = 0.3
 _GIVEN_UP_AFTER_S = 20
 
 
-class Peer(Protocol):
-    """A program that passes on what its publisher says to all its subscribers."""
+class OwnPeer(Peer):
+    """The gateway's protocol, connections and hub, without the services around them."""
 
-    name: str
+    def available(self) -> str | None:
+        return None
 
-    def command(self, port: int) -> list[str]: ...
+    def version(self) -> str:
+        packages = ("uvicorn", "websockets", "uvloop")
+        return ", ".join((*(f"{package} {version(package)}" for package in packages), f"Python {python_version()}"))
 
-    def handshake(self, sock: socket.socket, *, publisher: bool) -> None:
-        """Returns when the client at the end of a connected socket is what it wants to be."""
-
-    def publish_frame(self, payload: str) -> bytes: ...
+    def command(self, port: int) -> list[str]:
+        return [sys.executable, "-m", "bench.servers.fanout", str(port)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,8 @@ def measure(peer: Peer, works: Sequence[Work]) -> list[FanOut]:
     """One after the other at a new server, which has a core of its own. Raises `Differs` if a subscriber was sent
     anything else than the others, `Stuck` if anything is missing."""
     port = free_port()
-    with child(peer.command(port), core=SERVER_CORE) as server, pinned(GENERATOR_CORE):
+    with serving(peer, port) as server, pinned(GENERATOR_CORE):
+        pin(server.pid, SERVER_CORE)
         return [_measure(peer, work, port, server.pid) for work in works]
 
 
@@ -84,15 +90,14 @@ def _measure(peer: Peer, work: Work, port: int, pid: int) -> FanOut:
         publisher.sendall(ticks[number])
 
     loop.read(_SETTLED_S)
-    pids = tuple(family(pid))
-    server_before, own_before = cpu_seconds(pids), time.process_time()
+    server_before, own_before = cpu_seconds([pid]), time.process_time()
     loop.run(
         schedule,
         send,
         lambda: all(receiver.frames == messages for receiver in receivers),
         give_up_after=_GIVEN_UP_AFTER_S,
     )
-    used, own, took = cpu_seconds(pids) - server_before, time.process_time() - own_before, time.monotonic() - begin
+    used, own, took = cpu_seconds([pid]) - server_before, time.process_time() - own_before, time.monotonic() - begin
     loop.close()
     if list(transcript.numbers) != list(range(messages)):
         raise AssertionError(f"{peer.name} passed on something else than was said")
@@ -114,5 +119,5 @@ def _number_of(payload: bytes) -> int:
 def _connect(peer: Peer, port: int, *, publisher: bool) -> socket.socket:
     sock = socket.create_connection(("127.0.0.1", port))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    peer.handshake(sock, publisher=publisher)
+    peer.handshake(sock, publisher)
     return sock

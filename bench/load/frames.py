@@ -1,18 +1,4 @@
-"""WebSocket frames as a client writes and reads them (RFC 6455, section 5.2)."""
-
-import struct
-
-_NO_MASK = bytes(4)
-"""A masking key of zeros leaves the payload as it is."""
-
-
-def text_frame(payload: bytes) -> bytes:
-    length = len(payload)
-    if length < 126:
-        return struct.pack("!BB", 0x81, 0x80 | length) + _NO_MASK + payload
-    if length < 65536:
-        return struct.pack("!BBH", 0x81, 0xFE, length) + _NO_MASK + payload
-    return struct.pack("!BBQ", 0x81, 0xFF, length) + _NO_MASK + payload
+"""Frames out of a stream of bytes that a WebSocket server has sent (RFC 6455, section 5.2)."""
 
 
 def payload_of(data: bytearray, start: int) -> tuple[int, int] | None:

@@ -1,6 +1,5 @@
 """Parley's WebSocket interface, as the load generator speaks it."""
 
-import base64
 import json
 import os
 import socket
@@ -11,37 +10,27 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from bench.load.frames import payload_of, text_frame
+from bench.load.frames import payload_of
 from bench.load.receiver import Ended
 from bench.load.transcript import NO_MESSAGE
+from bench.peers.websocket import receive_text, text_frame, upgrade
 
 _EVENT, _ACK, _POSTED = b'{"type":"event"', b'{"type":"ack"', b'"kind":"message.posted"'
 _TEXT, _ID = b'"text":"', b'"id":"'
 _MOST_BYTES = 256 * 1024
+_ANSWERS_WITHIN_S = 60
 
 
 def connect(base_url: str, token: str, resume: dict[str, int] | None = None) -> tuple[socket.socket, Any]:
     """A connection that has been welcomed, and the welcome. Nothing that came after it is lost: nothing does, unless
     somebody is talking."""
     address = urlsplit(base_url)
-    sock = socket.create_connection((address.hostname or "", address.port or 80), timeout=60)
+    sock = socket.create_connection((address.hostname or "", address.port or 80), timeout=_ANSWERS_WITHIN_S)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    key = base64.b64encode(os.urandom(16)).decode()
-    sock.sendall(
-        f"GET /ws HTTP/1.1\r\nHost: {address.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Protocol: parley.v1\r\n\r\n".encode()
-    )
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        head += _some(sock, 1)
-    if not head.startswith(b"HTTP/1.1 101"):
-        raise ConnectionError(head.decode(errors="replace"))
+    upgrade(sock, "/ws")
     hello = {"type": "hello", "token": token} | ({"resume": resume} if resume else {})
-    sock.sendall(text_frame(json.dumps(hello).encode()))
-    data = bytearray()
-    while (where := payload_of(data, 0)) is None:
-        data += _some(sock, 1 if len(data) < 10 else 65536)
-    welcome = json.loads(data[slice(*where)])
+    sock.sendall(text_frame(json.dumps(hello), masked=True))
+    welcome = json.loads(receive_text(sock))
     if welcome["type"] != "welcome":
         raise ConnectionError(str(welcome))
     return sock, welcome
@@ -50,7 +39,8 @@ def connect(base_url: str, token: str, resume: dict[str, int] | None = None) -> 
 def send_frame(room_id: UUID, number: int, text: str) -> bytes:
     """The command's id tells the message's number, and no other room's."""
     command_id = UUID(int=room_id.int >> 64 << 64 | number)
-    return text_frame(f'{{"type":"send","id":"{command_id}","room_id":"{room_id}","text":"{text}"}}'.encode())
+    command = f'{{"type":"send","id":"{command_id}","room_id":"{room_id}","text":"{text}"}}'
+    return text_frame(command, masked=True)
 
 
 def text_of(number: int, length: int) -> str:
@@ -96,10 +86,3 @@ class Sender:
             begin, end = where
             yield bytes(self._data[begin:end])
         del self._data[:end]
-
-
-def _some(sock: socket.socket, most: int) -> bytes:
-    chunk = sock.recv(most)
-    if not chunk:
-        raise ConnectionError("closed")
-    return chunk

@@ -134,7 +134,7 @@ def running(users: int) -> Iterator[Rooms]:
     if found is None:
         raise LookupError("ejabberd is not available")
     application, program = found
-    database = PostgreSQLProcess(program)
+    database = PostgreSQLProcess(program, "fsync=on")
     try:
         database.start()
         asyncio.run(_fill(database.url, _SCHEMA.read_text(), users))

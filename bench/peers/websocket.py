@@ -36,12 +36,14 @@ def text_frame(text: str, *, masked: bool) -> bytes:
 
 
 def receive_text(connection: socket.socket) -> str:
-    """The next frame of a server, which must be a whole short text. Raises ConnectionError: it is not."""
+    """The next frame of a server, which must be a whole text. Raises ConnectionError: it is not."""
     kind, size = receive(connection, 2)
-    if kind != _FINAL | _TEXT or size > _UP_TO_16_BITS:
-        raise ConnectionError(f"not a short text: {kind:#x}, {size}")
+    if kind != _FINAL | _TEXT:
+        raise ConnectionError(f"not a text: {kind:#x}")
     if size == _UP_TO_16_BITS:
         size = int.from_bytes(receive(connection, 2))
+    elif size == _UP_TO_64_BITS:
+        size = int.from_bytes(receive(connection, 8))
     return receive(connection, size).decode()
 
 

@@ -3,7 +3,7 @@
 Who connects with the path `/` listens to one room; what comes as a text frame from `/publish` is an entry of it.
 """
 
-import asyncio
+import socket
 import sys
 import time
 from uuid import UUID
@@ -18,9 +18,9 @@ from contracts.entries import MessagePosted
 from contracts.messages import RoomEntry
 from gateway_ws.connection import Connection, Flusher
 from gateway_ws.hub import Hub
-from gateway_ws.room import Prepared
 from gateway_ws.protocol import EXTENSION, UVICORN_OPTIONS, text_frame
 from gateway_ws.rate import TokenBucket
+from gateway_ws.room import Prepared
 
 ROOM = UUID(int=1)
 
@@ -56,20 +56,21 @@ class Room:
             self._hub.offer(Prepared(entry, text_frame(message["text"].encode())))
 
 
-async def serve(port: int) -> None:
+class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        sys.stdout.write("listening\n")
+        sys.stdout.flush()
+
+
+def main() -> None:
     room = Room()
     app = Starlette(routes=[WebSocketRoute("/", room.listen), WebSocketRoute("/publish", room.publish)])
-    config = uvicorn.Config(app, port=port, log_config=None, access_log=False, lifespan="off", **UVICORN_OPTIONS)
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    sys.stdout.write("listening\n")
-    sys.stdout.flush()
-    await serving
+    config = uvicorn.Config(
+        app, port=int(sys.argv[1]), log_config=None, access_log=False, lifespan="off", backlog=4096, **UVICORN_OPTIONS
+    )
+    _Server(config).run()
 
 
 if __name__ == "__main__":
-    import uvloop
-
-    uvloop.run(serve(int(sys.argv[1])))
+    main()

@@ -13,7 +13,6 @@ import httpx
 from bench.load.parley import Sender, connect, number_of, send_frame, text_of
 from bench.load.receiver import Receiver
 from bench.load.transcript import Transcript
-from bench.processes import family
 from contracts.routing import Service
 from tests.support.client import User, new_http_client
 from tests.support.deployment import new_deployment
@@ -110,7 +109,7 @@ def services() -> Iterator[Parley]:
             try:
                 deployment.deploy({})
                 pids = {str(service): [pid] for service, pid in deployment.pids.items()}
-                pids |= {"rabbitmq": list(family(broker.pid)), "postgresql": list(family(database.pid))}
+                pids |= {"rabbitmq": broker.pids(), "postgresql": database.pids()}
                 http = deployment.http()
                 yield Parley(runner, http, deployment.url(Service.GATEWAY_WS), pids)
                 runner.run(http.aclose())

@@ -36,12 +36,6 @@ class Process(Server):
     @abstractmethod
     def stop_signal(self) -> signal.Signals: ...
 
-    @property
-    def pid(self) -> int:
-        """Of the one whose children the others are, while it runs."""
-        assert self._process is not None
-        return self._process.pid
-
     def start(self) -> None:
         process = self._process = self.spawn(self.command())
         wait_until(self.serves, lambda: process.poll() is None, self.output)
