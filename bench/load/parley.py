@@ -12,6 +12,7 @@ from uuid import UUID
 
 from bench.load.frames import payload_of
 from bench.load.receiver import Ended
+from bench.load.texts import number_in
 from bench.load.transcript import NO_MESSAGE
 from bench.peers.websocket import receive_text, text_frame, upgrade
 
@@ -43,16 +44,12 @@ def send_frame(room_id: UUID, number: int, text: str) -> bytes:
     return text_frame(command, masked=True)
 
 
-def text_of(number: int, length: int) -> str:
-    return f"{number:016d}".ljust(length, ".")
-
-
 def number_of(payload: bytes) -> int:
     """Of the message that an event posts."""
     if not (payload.startswith(_EVENT) and _POSTED in payload):
         return NO_MESSAGE
     start = payload.index(_TEXT) + len(_TEXT)
-    return int(payload[start : start + 16])
+    return number_in(payload[start:])
 
 
 class Sender:

@@ -18,14 +18,15 @@ class Ended(Exception):
 
 
 class Receiver:
-    """`frames` are how many of the transcript's it has had."""
+    """`frames` are how many of the transcript's it has had, `heard` how many of them were messages."""
 
-    __slots__ = ("_fd", "_marks", "_position", "_times", "frames", "sock", "transcript")
+    __slots__ = ("_fd", "_marks", "_position", "_times", "frames", "heard", "sock", "transcript")
 
     def __init__(self, sock: socket.socket, transcript: Transcript) -> None:
         self.sock = sock
         self.transcript = transcript
         self.frames = 0
+        self.heard = 0
         self._marks = array("q")  # until which frame it had come at each of the times
         self._times = array("d")
         self._fd = sock.fileno()
@@ -41,6 +42,7 @@ class Receiver:
         self._position = transcript.take(self._position, chunk)
         frames = transcript.frames_until(self._position, self.frames)
         if frames > self.frames:
+            self.heard = transcript.messages[frames - 1]
             self.frames = frames
             self._marks.append(frames)
             self._times.append(now)

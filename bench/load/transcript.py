@@ -18,10 +18,12 @@ class Differs(Exception):
 
 class Transcript:
     """Whoever is ahead writes it, and everybody else is held to it: so each byte of each receiver is checked, and each
-    frame is parsed once. `numbers` are those of its frames, which end at `ends`."""
+    frame is parsed once. `numbers` are those of its frames, which end at `ends`; `messages` is how many of them, up to
+    each, were messages."""
 
     def __init__(self, number_of: NumberOf) -> None:
         self.numbers = array("q")
+        self.messages = array("q")
         self.ends: list[int] = []
         self._number_of = number_of
         self._data = bytearray()
@@ -49,4 +51,6 @@ class Transcript:
         while (payload := payload_of(self._data, start)) is not None:
             begin, start = payload
             self.ends.append(start)
-            self.numbers.append(self._number_of(bytes(self._data[begin:start])))
+            number = self._number_of(bytes(self._data[begin:start]))
+            self.numbers.append(number)
+            self.messages.append((self.messages[-1] if self.messages else 0) + (number != NO_MESSAGE))

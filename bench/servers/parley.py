@@ -10,8 +10,9 @@ from uuid import UUID
 
 import httpx
 
-from bench.load.parley import Sender, connect, number_of, send_frame, text_of
+from bench.load.parley import Sender, connect, number_of, send_frame
 from bench.load.receiver import Receiver
+from bench.load.texts import text_of
 from bench.load.transcript import Transcript
 from contracts.routing import Service
 from tests.support.client import User, new_http_client
@@ -21,8 +22,6 @@ from tests.support.servers.postgresql import PostgreSQLProcess
 from tests.support.servers.postgresql import find_program as find_postgresql
 from tests.support.servers.rabbitmq import RabbitMQProcess
 from tests.support.servers.rabbitmq import find_program as find_rabbitmq
-
-TEXT_CHARACTERS = 100
 
 _UNLIMITED = {"PARLEY_FRAMES_PER_SECOND": "1000000", "PARLEY_FRAMES_BURST": "1000000", "PARLEY_LOG_LEVEL": "warning"}
 _REGISTERING_AT_ONCE = 4
@@ -45,7 +44,7 @@ class ParleyRoom:
         frames: dict[Sender, list[bytes]] = {}
         for number in numbers:
             talker = self.talkers[number % len(self.talkers)]
-            frames.setdefault(talker, []).append(send_frame(self._room_id, number, text_of(number, TEXT_CHARACTERS)))
+            frames.setdefault(talker, []).append(send_frame(self._room_id, number, text_of(number)))
         for talker, own in frames.items():
             talker.sock.sendall(b"".join(own))
 
