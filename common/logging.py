@@ -33,12 +33,11 @@ def configure_logging(level: Level, format: Format) -> None:
     )
     structlog.configure(
         processors=[
-            structlog.stdlib.filter_by_level,
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        wrapper_class=structlog.make_filtering_bound_logger(level),  # below the level, a call costs next to nothing
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
