@@ -120,7 +120,12 @@ class Stack:
         self._docker = docker.from_env()
 
     def containers(self, service: str) -> list[Any]:
-        labels = [f"com.docker.compose.project={self._project}", f"com.docker.compose.service={service}"]
+        labels = [
+            f"com.docker.compose.project={self._project}",
+            f"com.docker.compose.service={service}",
+            # whatever runs an image that compose has built has the other two as well
+            "com.docker.compose.oneoff=False",
+        ]
         found = self._docker.containers.list(all=True, filters={"label": labels})
         assert found, f"{service} has no container in the compose project {self._project}"
         return sorted(found, key=lambda container: str(container.name))

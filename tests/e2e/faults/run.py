@@ -158,7 +158,8 @@ async def run(
             await one.go(faults, restarts=restarts, until=until)
         except Exception as error:
             verdict.fail(f"given up: {type(error).__name__}: {error}")
-            await stack.repair()
+            with suppress(Exception):  # what was done until then is judged all the same
+                await stack.repair()
         await one.judge()
     finally:
         await workload.stop()
