@@ -128,10 +128,10 @@ class Hub:
             return None
         return room.last if listener in room.live else room.ahead.get(listener)
 
-    def passed_on(self, room_id: UUID) -> int:
-        """The seq of the last entry passed on; 0 if none is known."""
+    def head(self, room_id: UUID) -> int:
+        """The highest seq that was heard of, all before which exist; 0 if none is known."""
         room = self._rooms.get(room_id)
-        return room.last or 0 if room is not None else 0
+        return room.head if room is not None else 0
 
     def listeners(self, room_id: UUID) -> Iterable[Listener]:
         """Those to whom passing news may go: not the ones held back."""

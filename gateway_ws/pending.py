@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiting:
-    """One sending of a command to a room whose log had been passed on up to `heard` then."""
+    """One sending of a command to a room whose log was known to reach up to `heard` then."""
 
     connection: Connection
     room_id: UUID
@@ -47,7 +47,7 @@ class PendingCommands:
         return len(self._waiting)
 
     def add(self, command_id: UUID, connection: Connection, room_id: UUID, heard: int) -> None:
-        """`heard` is the last seq of the room's log that has been passed on here."""
+        """`heard` is the highest seq of the room's log that is known of here."""
         key, waiting = (connection.user_id, command_id), _Waiting(connection, room_id, heard)
         self._waiting.setdefault(key, deque()).append(waiting)
         self._deadlines.append((self._clock() + self._timeout, key, waiting))

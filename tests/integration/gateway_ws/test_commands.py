@@ -62,6 +62,25 @@ async def test_a_repeat_is_answered_as_one_also_when_the_first_entry_is_seen_aga
     assert await other.answer(first["id"]) == {**first, "duplicate": True}
 
 
+async def test_a_repeat_is_answered_as_one_also_by_an_entry_that_comes_late(
+    gateway: GatewayServer, alice: UUID
+) -> None:
+    room = gateway.chat.room(alice)
+    await gateway.connect(alice)
+    command_id = new_command_id()
+    entry = gateway.chat.commit(room, actor_id=alice, command_id=UUID(command_id))
+    caught_up = await gateway.connect(alice, resume={str(room.id): 0})
+    await caught_up.reach(str(room.id), 1)
+    gateway.chat.available = False  # so that the hole is filled by nothing else
+    gateway.chat.answering.clear()
+    await caught_up.send(str(room.id), "hello", id=command_id)
+    await gateway.until_pending(1)
+
+    await gateway.chat.broadcast(entry)
+
+    assert (await caught_up.answer(command_id))["duplicate"] is True
+
+
 async def test_a_message_sent_twice_at_once_is_answered_twice(gateway: GatewayServer, alice: UUID) -> None:
     room = gateway.chat.room(alice)
     first, second = await gateway.connect(alice), await gateway.connect(alice)
