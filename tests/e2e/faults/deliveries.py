@@ -15,6 +15,7 @@ from contracts.routing import COMMANDS, ROOMS, SHARDS
 from contracts.topology import QUEUES
 from tests.e2e.faults.fault import Fault
 from tests.e2e.faults.held import Held, holding
+from tests.e2e.faults.processes import pause
 from tests.e2e.faults.stack import PARTS, FaultyStack, Part
 from tests.support.eventually import eventually
 
@@ -92,7 +93,7 @@ class QueueFull(_OfDeliveries):
         material = await heard.first(within=10)
         name = (await _gateway_queues(stack))[0]
         self._gateway = await _consumer(stack, name)
-        await asyncio.to_thread(stack.container(self._gateway).pause)
+        await pause(stack, self._gateway)
         limit = {"max-length": 2, "dead-letter-exchange": "", "dead-letter-routing-key": self._dropped.queue.name}
         policy = {"pattern": f"^{re.escape(name)}$", "definition": limit, "apply-to": "queues"}
         await stack.manage("PUT", _POLICY, policy)

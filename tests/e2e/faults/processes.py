@@ -3,10 +3,15 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from docker.errors import APIError
+
 from tests.e2e.faults.fault import Fault
 from tests.e2e.faults.stack import FaultyStack, Part
+from tests.support.eventually import eventually
 
 _KILLED = 137
+_NOT_FROZEN = "unable to freeze"
+_FREEZES_WITHIN_S = 10
 
 
 async def end(stack: FaultyStack, part: Part) -> bool:
@@ -15,6 +20,21 @@ async def end(stack: FaultyStack, part: Part) -> bool:
     await asyncio.to_thread(container.stop)  # without a time of ours, the container's own holds
     told = await asyncio.to_thread(container.wait)
     return bool(told["StatusCode"] != _KILLED)
+
+
+async def pause(stack: FaultyStack, part: Part) -> None:
+    """The kernel may give up on freezing a process that is just doing something: then once more."""
+
+    async def is_paused() -> bool:
+        try:
+            await asyncio.to_thread(stack.container(part).pause)
+        except APIError as error:
+            if _NOT_FROZEN not in str(error):
+                raise
+            return False
+        return True
+
+    await eventually(is_paused, within=_FREEZES_WITHIN_S, every=0.1)
 
 
 @dataclass
@@ -75,7 +95,7 @@ class Paused(_OfOnePart):
         return f"{self.part} paused for {self.hold:.0f} s"
 
     async def inject(self, stack: FaultyStack) -> None:
-        await asyncio.to_thread(stack.container(self.part).pause)
+        await pause(stack, self.part)
 
     async def heal(self, stack: FaultyStack) -> None:
         await asyncio.to_thread(stack.container(self.part).unpause)
