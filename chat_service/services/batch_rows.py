@@ -15,10 +15,81 @@ from chat_service.services.batch import Batch, BatchMember, BatchMessage, Reacti
 from chat_service.services.log import erase_texts, lock_rooms, store
 from chat_service.services.outcomes import Command
 from chat_service.services.refusals import refused_before, remember_refused
-from chat_service.services.rows import rows
+from chat_service.services.rows import ManyRows
 from chat_service.services.search_index import index, take_out
 from common.database import UtcDateTime
 from contracts.messages import DeleteMessage, EditMessage, MarkRead, ReactToMessage, RoomEntry, SendMessage
+
+_ID = {"id": Uuid()}
+
+_MEMBERS = ManyRows(
+    {"room_id": Uuid(), "user_id": Uuid()},
+    lambda wanted: (
+        select(Member.room_id, Member.user_id, Member.role, Member.read_seq, Mute.until)
+        .join(wanted, (Member.room_id == wanted.c.room_id) & (Member.user_id == wanted.c.user_id))
+        .outerjoin(Mute, (Mute.room_id == Member.room_id) & (Mute.user_id == Member.user_id))
+    ),
+)
+_DONE = ManyRows(_ID, lambda wanted: select(Entry).join(wanted, Entry.command_id == wanted.c.id))
+_MESSAGES = ManyRows(
+    _ID,
+    lambda wanted: select(
+        Message.id, Message.room_id, Message.seq, Message.sender_id, Message.reply_to, Message.at, Message.deleted
+    ).join(wanted, Message.id == wanted.c.id),
+)
+_EMOJIS = ManyRows(
+    _ID,
+    lambda wanted: (
+        select(Reaction.message_id, Reaction.emoji, func.count())
+        .join(wanted, Reaction.message_id == wanted.c.id)
+        .group_by(Reaction.message_id, Reaction.emoji)
+    ),
+)
+_STANDING = ManyRows(
+    {"message_id": Uuid(), "emoji": String(), "user_id": Uuid()},
+    lambda wanted: select(Reaction.message_id, Reaction.emoji, Reaction.user_id).join(
+        wanted,
+        (Reaction.message_id == wanted.c.message_id)
+        & (Reaction.emoji == wanted.c.emoji)
+        & (Reaction.user_id == wanted.c.user_id),
+    ),
+)
+_EDITS = ManyRows(
+    _ID,
+    lambda wanted: (
+        select(Edit.message_id, func.count()).join(wanted, Edit.message_id == wanted.c.id).group_by(Edit.message_id)
+    ),
+)
+
+_POST, _EDIT, _REACT = insert(Message), insert(Edit), insert(Reaction)
+_CHANGE_TEXT = (
+    update(Message)
+    .where(Message.id == bindparam("of_message", type_=Uuid()))
+    .values(text=bindparam("new_text", type_=String()), edited_at=bindparam("moment", type_=UtcDateTime()))
+)
+_UNREACT = delete(Reaction).where(
+    Reaction.message_id == bindparam("message_id", type_=Uuid()),
+    Reaction.emoji == bindparam("emoji", type_=String()),
+    Reaction.user_id == bindparam("user_id", type_=Uuid()),
+)
+_IN_ROOM, _OF_USER = bindparam("in_room", type_=Uuid()), bindparam("of_user", type_=Uuid())
+_READ_UP_TO, _POSTED = bindparam("read_up_to", type_=BigInteger()), bindparam("posted", type_=BigInteger())
+_PASSED = (
+    select(func.count())
+    .select_from(Message)
+    .where(
+        Message.room_id == _IN_ROOM,
+        Message.seq > Member.read_seq,
+        Message.seq <= _READ_UP_TO,
+        Message.sender_id != _OF_USER,
+    )
+    .scalar_subquery()
+)
+_READ = (
+    update(Member)
+    .where(Member.room_id == _IN_ROOM, Member.user_id == _OF_USER)
+    .values(read_seq=_READ_UP_TO, read_count=Member.read_count + _POSTED + _PASSED)
+)
 
 
 async def read_batch(session: AsyncSession, commands: Sequence[Command], event_ids: Sequence[UUID]) -> Batch:
@@ -57,69 +128,50 @@ async def write_batch(session: AsyncSession, batch: Batch) -> None:
 
 
 async def _members(session: AsyncSession, keys: set[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], BatchMember]:
-    wanted = rows(session, {"room_id": Uuid(), "user_id": Uuid()}, list(keys))
-    query = (
-        select(Member.room_id, Member.user_id, Member.role, Member.read_seq, Mute.until)
-        .join(wanted, (Member.room_id == wanted.c.room_id) & (Member.user_id == wanted.c.user_id))
-        .outerjoin(Mute, (Mute.room_id == Member.room_id) & (Mute.user_id == Member.user_id))
-    )
-    found = await session.execute(query)
     return {
         (room_id, user_id): BatchMember(role, read_seq, muted_until)
-        for room_id, user_id, role, read_seq, muted_until in found
+        for room_id, user_id, role, read_seq, muted_until in await session.execute(*_MEMBERS.of(session, list(keys)))
     }
 
 
 async def _done(session: AsyncSession, command_ids: set[UUID]) -> dict[tuple[UUID, UUID], RoomEntry]:
     if not command_ids:
         return {}
-    wanted = rows(session, {"command_id": Uuid()}, [(command_id,) for command_id in command_ids])
-    found = await session.scalars(select(Entry).join(wanted, Entry.command_id == wanted.c.command_id))
+    found = await session.scalars(*_DONE.of(session, _each(command_ids)))
     return {(entry.actor_id, entry.command_id): room_entry(entry) for entry in found if entry.command_id}
 
 
 async def _messages(session: AsyncSession, message_ids: Collection[UUID]) -> dict[UUID, BatchMessage]:
     if not message_ids:
         return {}
-    wanted = rows(session, {"id": Uuid()}, [(message_id,) for message_id in message_ids])
-    query = select(
-        Message.id, Message.room_id, Message.seq, Message.sender_id, Message.reply_to, Message.at, Message.deleted
-    ).join(wanted, Message.id == wanted.c.id)
-    return {values[0]: BatchMessage(*values) for values in await session.execute(query)}
+    found = await session.execute(*_MESSAGES.of(session, _each(message_ids)))
+    return {values[0]: BatchMessage(*values) for values in found}
 
 
 async def _emojis(session: AsyncSession, message_ids: Collection[UUID]) -> Sequence[tuple[UUID, str, int]]:
     if not message_ids:
         return []
-    wanted = rows(session, {"id": Uuid()}, [(message_id,) for message_id in message_ids])
-    query = (
-        select(Reaction.message_id, Reaction.emoji, func.count())
-        .join(wanted, Reaction.message_id == wanted.c.id)
-        .group_by(Reaction.message_id, Reaction.emoji)
-    )
-    return [(message_id, emoji, users) for message_id, emoji, users in await session.execute(query)]
+    found = await session.execute(*_EMOJIS.of(session, _each(message_ids)))
+    return [(message_id, emoji, users) for message_id, emoji, users in found]
 
 
 async def _standing(session: AsyncSession, keys: Collection[ReactionKey]) -> set[ReactionKey]:
     if not keys:
         return set()
-    wanted = rows(session, {"message_id": Uuid(), "emoji": String(), "user_id": Uuid()}, list(keys))
-    query = select(Reaction.message_id, Reaction.emoji, Reaction.user_id).join(
-        wanted,
-        (Reaction.message_id == wanted.c.message_id)
-        & (Reaction.emoji == wanted.c.emoji)
-        & (Reaction.user_id == wanted.c.user_id),
-    )
-    return {(message_id, emoji, user_id) for message_id, emoji, user_id in await session.execute(query)}
+    found = await session.execute(*_STANDING.of(session, list(keys)))
+    return {(message_id, emoji, user_id) for message_id, emoji, user_id in found}
 
 
 async def _edits(session: AsyncSession, message_ids: Collection[UUID]) -> Sequence[tuple[UUID, int]]:
     """How often each has been edited that has been."""
     if not message_ids:
         return []
-    wanted = rows(session, {"id": Uuid()}, [(message_id,) for message_id in message_ids])
-    query = select(Edit.message_id, func.count()).join(wanted, Edit.message_id == wanted.c.id).group_by(Edit.message_id)
-    return [(message_id, number) for message_id, number in await session.execute(query)]
+    found = await session.execute(*_EDITS.of(session, _each(message_ids)))
+    return [(message_id, number) for message_id, number in found]
+
+
+def _each(ids: Collection[UUID]) -> list[tuple[UUID]]:
+    return [(id,) for id in ids]
 
 
 async def _write_posted(session: AsyncSession, posted: Sequence[BatchMessage]) -> None:
@@ -137,19 +189,14 @@ async def _write_posted(session: AsyncSession, posted: Sequence[BatchMessage]) -
         }
         for message in posted
     ]
-    await _execute(session, insert(Message), messages)
+    await _execute(session, _POST, messages)
 
 
 async def _write_edited(session: AsyncSession, edited: Collection[BatchMessage]) -> None:
     edits = [{"message_id": message.id, "seq": seq} for message in edited for seq in message.edits]
-    await _execute(session, insert(Edit), edits)
-    edit = (
-        update(Message)
-        .where(Message.id == bindparam("of_message", type_=Uuid()))
-        .values(text=bindparam("new_text", type_=String()), edited_at=bindparam("moment", type_=UtcDateTime()))
-    )
+    await _execute(session, _EDIT, edits)
     changed = [{"of_message": message.id, "new_text": message.text, "moment": message.edited_at} for message in edited]
-    await _execute(session, edit, changed)
+    await _execute(session, _CHANGE_TEXT, changed)
 
 
 async def _write_deleted(session: AsyncSession, deleted: Collection[BatchMessage]) -> None:
@@ -166,13 +213,8 @@ async def _write_deleted(session: AsyncSession, deleted: Collection[BatchMessage
 async def _write_reactions(
     session: AsyncSession, unreacted: Collection[ReactionKey], reacted: Mapping[ReactionKey, int]
 ) -> None:
-    remove = delete(Reaction).where(
-        Reaction.message_id == bindparam("message_id", type_=Uuid()),
-        Reaction.emoji == bindparam("emoji", type_=String()),
-        Reaction.user_id == bindparam("user_id", type_=Uuid()),
-    )
-    await _execute(session, remove, [_named(key) for key in unreacted])
-    await _execute(session, insert(Reaction), [{**_named(key), "seq": seq} for key, seq in reacted.items()])
+    await _execute(session, _UNREACT, [_named(key) for key in unreacted])
+    await _execute(session, _REACT, [{**_named(key), "seq": seq} for key, seq in reacted.items()])
 
 
 def _named(key: ReactionKey) -> dict[str, Any]:
@@ -196,25 +238,7 @@ async def _write_reading(session: AsyncSession, members: Mapping[tuple[UUID, UUI
         for (room_id, user_id), member in members.items()
         if member.moved or member.posted
     ]
-    room_id, user_id = bindparam("in_room", type_=Uuid()), bindparam("of_user", type_=Uuid())
-    read_up_to, posted = bindparam("read_up_to", type_=BigInteger()), bindparam("posted", type_=BigInteger())
-    passed = (
-        select(func.count())
-        .select_from(Message)
-        .where(
-            Message.room_id == room_id,
-            Message.seq > Member.read_seq,
-            Message.seq <= read_up_to,
-            Message.sender_id != user_id,
-        )
-        .scalar_subquery()
-    )
-    read = (
-        update(Member)
-        .where(Member.room_id == room_id, Member.user_id == user_id)
-        .values(read_seq=read_up_to, read_count=Member.read_count + posted + passed)
-    )
-    await _execute(session, read, changed)
+    await _execute(session, _READ, changed)
 
 
 async def _execute(session: AsyncSession, statement: Any, parameters: Sequence[Mapping[str, Any]]) -> None:

@@ -21,14 +21,21 @@ from contracts.messages import RoomEntry
 
 _CHUNK = 1_000
 
+_LOCK = (
+    select(Room)
+    .where(Room.id.in_(bindparam("room_ids", expanding=True)), Room.deleted_at.is_(None))
+    .order_by(Room.id)
+    .with_for_update()
+)
+_STORE = insert(Entry)
+
 
 async def lock_rooms(session: AsyncSession, room_ids: Collection[UUID]) -> dict[UUID, Room]:
     """Those of the rooms that exist, kept from everybody else until the transaction ends.
 
     Whoever needs several takes them in one call: they are locked in the order of their ids, so nobody waits in a ring.
     """
-    query = select(Room).where(Room.id.in_(room_ids), Room.deleted_at.is_(None)).order_by(Room.id).with_for_update()
-    return {room.id: room for room in await session.scalars(query)}
+    return {room.id: room for room in await session.scalars(_LOCK, {"room_ids": list(room_ids)})}
 
 
 async def lock_room(session: AsyncSession, room_id: UUID) -> Room:
@@ -123,4 +130,4 @@ async def store(session: AsyncSession, entries: Sequence[RoomEntry]) -> None:
     """Raises `IntegrityError` if one of their commands has made an entry already."""
     if entries:
         connection = await session.connection()
-        await connection.execute(insert(Entry), [dict(entry) for entry in entries])
+        await connection.execute(_STORE, [dict(entry) for entry in entries])

@@ -1,22 +1,32 @@
 """What has happened in rooms: for those who page through a log, and for gateways that catch up."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Uuid, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.types import TypeEngine
 
 from chat_service.events import room_entry
 from chat_service.models import Entry, LogEpoch, Member, User
 from chat_service.rules import Action
 from chat_service.services.access import room_view, see_room, with_membership
 from chat_service.services.room_erasure import hide_texts
-from chat_service.services.rows import rows
+from chat_service.services.rows import ManyRows
 from common.database import Database
 from contracts.internal_http import CatchUp, UserView
 from contracts.messages import RoomEntry
+
+_ENTRIES = ManyRows(
+    {"room_id": Uuid(), "after": BigInteger(), "last": BigInteger()},
+    lambda wanted: (
+        select(Entry)
+        .join(
+            wanted,
+            (Entry.room_id == wanted.c.room_id) & (Entry.seq > wanted.c.after) & (Entry.seq <= wanted.c.last),
+        )
+        .order_by(Entry.room_id, Entry.seq)
+    ),
+)
 
 
 class Logs:
@@ -66,17 +76,8 @@ async def _entries(session: AsyncSession, ranges: Mapping[UUID, tuple[int, int]]
     good as a limit."""
     if not ranges:
         return {}
-    columns: dict[str, TypeEngine[Any]] = {"room_id": Uuid(), "after": BigInteger(), "last": BigInteger()}
-    wanted = rows(session, columns, [(room_id, *bounds) for room_id, bounds in ranges.items()])
-    query = (
-        select(Entry)
-        .join(
-            wanted,
-            (Entry.room_id == wanted.c.room_id) & (Entry.seq > wanted.c.after) & (Entry.seq <= wanted.c.last),
-        )
-        .order_by(Entry.room_id, Entry.seq)
-    )
+    wanted = [(room_id, *bounds) for room_id, bounds in ranges.items()]
     entries: dict[UUID, list[RoomEntry]] = {}
-    for entry in await session.scalars(query):
+    for entry in await session.scalars(*_ENTRIES.of(session, wanted)):
         entries.setdefault(entry.room_id, []).append(room_entry(entry))
     return entries

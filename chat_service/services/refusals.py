@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.models import RefusedCommand
 from chat_service.services.outcomes import Refused
-from chat_service.services.rows import rows
+from chat_service.services.rows import ManyRows
 from common.database import Database, DatabaseUnavailable
 from common.ids import now
 from contracts.messages import Refusal
@@ -26,6 +26,10 @@ KEPT_FOR = timedelta(days=1)
 _FORGET_EVERY_S = 3600.0
 _AT_ONCE = 1_000
 
+_REFUSED = ManyRows(
+    {"id": Uuid()}, lambda wanted: select(RefusedCommand).join(wanted, RefusedCommand.event_id == wanted.c.id)
+)
+
 log = structlog.get_logger(__name__)
 
 
@@ -33,8 +37,7 @@ async def refused_before(session: AsyncSession, event_ids: Sequence[UUID]) -> di
     """Those of the events whose commands have been refused, and how."""
     if not event_ids:
         return {}
-    wanted = rows(session, {"event_id": Uuid()}, [(event_id,) for event_id in event_ids])
-    found = await session.scalars(select(RefusedCommand).join(wanted, RefusedCommand.event_id == wanted.c.event_id))
+    found = await session.scalars(*_REFUSED.of(session, [(event_id,) for event_id in event_ids]))
     return {one.event_id: Refused(Refusal(one.code), one.retry_after) for one in found}
 
 

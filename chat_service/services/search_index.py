@@ -12,13 +12,16 @@ from sqlalchemy import ARRAY, Uuid, bindparam, delete, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.models import message_words
-from chat_service.services.rows import rows
+from chat_service.services.rows import ManyRows
 from chat_service.words import is_beginning, words
 
 Texts = Iterable[tuple[UUID, UUID, str]]
 """Message, its room, and its text."""
 
 _HAS_SECURE_DELETE = sqlite3.sqlite_version_info >= (3, 42)
+
+_COLUMNS = {column.name: column.type for column in message_words.columns}
+_ADD = ManyRows(_COLUMNS, lambda added: insert(message_words).from_select([*_COLUMNS], select(added)))
 
 _ON_POSTGRESQL = text(
     "SELECT message_id, words FROM message_words"
@@ -35,8 +38,7 @@ async def index(session: AsyncSession, texts: Texts) -> None:
     """Make messages be found that the index does not have: new ones, or such as have been taken out."""
     found = [(message_id, room_id, " ".join(words(text))) for message_id, room_id, text in texts]
     if found:
-        columns = {column.name: column.type for column in message_words.columns}
-        await session.execute(insert(message_words).from_select([*columns], select(rows(session, columns, found))))
+        await session.execute(*_ADD.of(session, found))
 
 
 async def take_out(session: AsyncSession, message_ids: Collection[UUID]) -> None:
