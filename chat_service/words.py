@@ -20,6 +20,7 @@ _UNSPACED = (
 )
 # of what the table below leaves, `\w` are letters and numbers, and what is neither that nor a space is a mark
 _WORD = re.compile(rf"[{_UNSPACED}][^\w\s]*|(?:(?![{_UNSPACED}])\w[^\w\s]*)+")
+_ASCII_WORD = re.compile(r"[a-z0-9]+")  # what all of the rest comes to where there is nothing else
 # more marks than any letter has (30: UAX 15, Stream-Safe Text Format). To normalize a run of them, Python sorts it by
 # insertion, so that a text of nothing else would take time by the square of its length
 _MORE_MARKS = re.compile(r"(?<=[^\w\s]{30})[^\w\s]+")
@@ -33,6 +34,8 @@ def words(text: str) -> list[str]:
 
     Takes time in proportion to the text, whatever is in it.
     """
+    if text.isascii():
+        return [word[:LONGEST_WORD] for word in _ASCII_WORD.findall(text.lower())]
     letters = text.translate(_TABLE).casefold()
     folded = unicodedata.normalize("NFKC", _MORE_MARKS.sub("", letters))
     return [word[:LONGEST_WORD] for word in _WORD.findall(folded)]

@@ -1,11 +1,13 @@
 """Field types shared by every contract."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 
+@lru_cache(maxsize=1024)  # of one entry it is written several times: log, bus, frame, ack
 def rfc3339(moment: datetime) -> str:
     """RFC 3339 in UTC with milliseconds and `Z`: the one form in which a time leaves Parley."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -130,4 +130,4 @@ async def store(session: AsyncSession, entries: Sequence[RoomEntry]) -> None:
     """Raises `IntegrityError` if one of their commands has made an entry already."""
     if entries:
         connection = await session.connection()
-        await connection.execute(_STORE, [dict(entry) for entry in entries])
+        await connection.execute(_STORE, [vars(entry) for entry in entries])

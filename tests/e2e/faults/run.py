@@ -20,7 +20,7 @@ from tests.e2e.faults.workload import Workload
 from tests.support.eventually import eventually
 
 SERVED_WITHIN_S = 10
-"""What is promised. One that takes longer is a miss, which fails the run at its end."""
+"""What is promised after one fault; after two at once it may take twice as long. A miss fails the run at its end."""
 
 GIVEN_UP_AFTER_S = 60
 DRAINED_WITHIN_S = 30
@@ -114,7 +114,7 @@ class Run:
         self._met_nothing.update(fault.kind for fault in faults if not fault.bites)
         blanks = "".join(f" ({fault} met nothing)" for fault in faults if not fault.bites)
         say(f"{told}: served after {seconds:.1f} s{blanks}")
-        self._see_served(told, seconds)
+        self._see_served(told, seconds, SERVED_WITHIN_S * len(faults))
         await self.growth.sample(self._stack)
         self._count(row)
 
@@ -137,13 +137,13 @@ class Run:
         say(told)
         if not step.kept:
             self._verdict.fail(told)
-        self._see_served(told, step.served_after)
+        self._see_served(told, step.served_after, SERVED_WITHIN_S)
         await self.growth.sample(self._stack)
         self._count(Row(rolling.KIND, 1, served_after=[step.served_after]))
 
-    def _see_served(self, told: str, seconds: float) -> None:
-        if seconds > SERVED_WITHIN_S:
-            self._verdict.fail(f"not served within {SERVED_WITHIN_S} s, but after {seconds:.1f} s: {told}")
+    def _see_served(self, told: str, seconds: float, within: float) -> None:
+        if seconds > within:
+            self._verdict.fail(f"not served within {within} s, but after {seconds:.1f} s: {told}")
 
 
 async def run(

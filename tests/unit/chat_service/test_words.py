@@ -146,3 +146,8 @@ def test_of_words_are_the_words_themselves(text: str) -> None:
 @given(TEXTS, TEXTS)
 def test_of_two_texts_are_those_of_each(one: str, other: str) -> None:
     assert words(f"{one}\n{other}") == words(one) + words(other)
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_of_ascii_alone_are_the_same_as_beside_other_letters(text: str) -> None:
+    assert [*words(text), "e"] == words(f"{text} é")
