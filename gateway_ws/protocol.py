@@ -2,7 +2,7 @@
 
 A broadcast is framed once, and the same bytes are written to every connection. What is used of uvicorn's class beyond
 its public face: `scope`, `transport`, `conn`, `queue`, `writable`, `close_sent`, `close_timer`, `read_paused`,
-`ping_sent_at`, `pong_timer`, `schedule_ping`.
+`ping_sent_at`, `pong_timer`, `schedule_ping`; of websockets' below it: `recv_frame`, `current_size`.
 """
 
 import struct
@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame
+from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
+from websockets.server import ServerProtocol
 
 from contracts.frames import MAX_FRAME_BYTES, CloseCode
 
@@ -37,6 +38,16 @@ def text_frame(payload: bytes) -> bytes:
     return struct.pack("!BBQ", 0x81, 127, length) + payload
 
 
+class _ServerProtocol(ServerProtocol):
+    """Answers a close frame in the middle of a message as any other: with its own code. To websockets it would be a
+    protocol error, but RFC 6455 lets control frames stand there (section 5.4)."""
+
+    def recv_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None
+        super().recv_frame(frame)
+
+
 class GatewayProtocol(WebSocketsSansIOProtocol):
     """`on_pause`, `on_resume` and `on_end` are called when the socket takes no more, takes more again, and, once, when
     nothing more may be written after what is written then: before the close frame, or when the connection is lost."""
@@ -46,6 +57,10 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
     on_end: Callable[[], None] | None = None
     _on_message: Callable[[str | None], None] | None = None
     _heard_at = 0.0
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.conn = _ServerProtocol(max_size=self.config.ws_max_size, logger=self.logger)
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
