@@ -1,6 +1,7 @@
 """What processes have used, by /proc, and where they run."""
 
 import os
+import resource
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,12 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 def memory_bytes(pids: Iterable[int]) -> int:
     """What they hold of their own: anonymous pages, each counted where it is shared by its share."""
     return sum(_rollup(pid, "Pss_Anon") for pid in pids)
+
+
+def allow_files(number: int) -> None:
+    """This process, and all that it starts from now on, may have so many open. Raises ValueError: it may not."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(now, number), most))
 
 
 def pin(pid: int, core: int) -> None:

@@ -26,8 +26,22 @@ class Loop:
         self._epoll = select.epoll()
         self._read: dict[int, Callable[[], None]] = {}
         for reader in readers:
-            self._read[reader.sock.fileno()] = reader.read
-            self._epoll.register(reader.sock, select.EPOLLIN)
+            self.add(reader)
+
+    def add(self, reader: Reader, events: int = select.EPOLLIN) -> None:
+        """From now on its `read` is called when one of these has come, and nobody else's who has the same socket."""
+        fd = reader.sock.fileno()
+        if fd in self._read:
+            self._epoll.modify(fd, events)
+        else:
+            self._epoll.register(fd, events)
+        self._read[fd] = reader.read
+
+    def remove(self, reader: Reader) -> None:
+        """Nothing of it is read any more. To be called before its socket is closed."""
+        fd = reader.sock.fileno()
+        self._epoll.unregister(fd)
+        del self._read[fd]
 
     def run(
         self, schedule: Sequence[float], send: Callable[[int], None], is_done: Callable[[], bool], give_up_after: float

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from bench.load.frames import payload_of
+from bench.load.frames import hear_control, is_control, payload_of
 from bench.load.receiver import Ended
 from bench.load.texts import number_in
 from bench.load.transcript import NO_MESSAGE
@@ -80,6 +80,11 @@ class Sender:
     def _payloads(self) -> Iterator[bytes]:
         end = 0
         while (where := payload_of(self._data, end)) is not None:
+            first_byte = self._data[end]
             begin, end = where
-            yield bytes(self._data[begin:end])
+            payload = bytes(self._data[begin:end])
+            if is_control(first_byte):
+                hear_control(self.sock, first_byte, payload)
+            else:
+                yield payload
         del self._data[:end]

@@ -1,10 +1,10 @@
 """What everybody who listens to the same thing is sent, byte by byte."""
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 
-from bench.load.frames import payload_of
+from bench.load.frames import is_control, payload_of
 
 NO_MESSAGE = -1
 
@@ -28,29 +28,44 @@ class Transcript:
         self._number_of = number_of
         self._data = bytearray()
 
-    def take(self, position: int, chunk: bytes) -> int:
-        """The position after the chunk that came at `position`. Raises `Differs`."""
+    def take(self, position: int, chunk: bytes) -> tuple[int, bytes]:
+        """The position after what came at `position`, and the rest of the chunk, from a control frame on: that is said
+        to one receiver alone, and no part of the transcript. Raises `Differs`."""
         known = len(self._data) - position
-        if known < len(chunk):
-            chunk, beyond = chunk[:known], chunk[known:]
-        else:
-            beyond = b""
-        if not self._data.startswith(chunk, position):
-            raise Differs(f"at byte {position}")
-        if beyond:
-            self._data += beyond
-            self._cut()
-        return position + len(chunk) + len(beyond)
+        if known >= len(chunk):
+            if self._data.startswith(chunk, position):
+                return position + len(chunk), b""
+        elif self._data.startswith(chunk[:known], position):
+            self._data += chunk[known:]
+            return self._cut()
+        return self._take_until_control(position, chunk)
 
     def frames_until(self, position: int, after: int) -> int:
         """How many frames are whole at a position, `after` of which are known to be."""
         return bisect_right(self.ends, position, after)
 
-    def _cut(self) -> None:
+    def _cut(self) -> tuple[int, bytes]:
+        """Find the frames in what has been added. Returns as `take` does."""
         start = self.ends[-1] if self.ends else 0
-        while (payload := payload_of(self._data, start)) is not None:
+        while start < len(self._data):
+            if is_control(self._data[start]):
+                own = bytes(self._data[start:])
+                del self._data[start:]
+                return start, own
+            if (payload := payload_of(self._data, start)) is None:
+                break
             begin, start = payload
             self.ends.append(start)
             number = self._number_of(bytes(self._data[begin:start]))
             self.numbers.append(number)
             self.messages.append((self.messages[-1] if self.messages else 0) + (number != NO_MESSAGE))
+        return len(self._data), b""
+
+    def _take_until_control(self, position: int, chunk: bytes) -> tuple[int, bytes]:
+        """As `take`, where the chunk differs from what is known."""
+        ends = self.ends[bisect_left(self.ends, position) :]
+        for end in [0, *ends] if position == 0 else ends:
+            taken = end - position
+            if taken < len(chunk) and is_control(chunk[taken]) and self._data.startswith(chunk[:taken], position):
+                return end, chunk[taken:]
+        raise Differs(f"at byte {position}")

@@ -4,21 +4,33 @@ import os
 import socket
 from base64 import b64encode
 
-_TEXT, _FINAL, _MASKED = 0x1, 0x80, 0x80
+_TEXT, _PONG, _FINAL, _MASKED = 0x1, 0xA, 0x80, 0x80
+CLOSE, PING = _FINAL | 0x8, _FINAL | 0x9
+"""The first bytes of these frames."""
+
 _UP_TO_16_BITS, _UP_TO_64_BITS = 126, 127
 
 
 def upgrade(connection: socket.socket, target: str) -> None:
     """Asks for a WebSocket at that path, and reads the answer but no byte beyond. Raises ConnectionError: refused."""
-    connection.sendall(
-        f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {b64encode(os.urandom(16)).decode()}\r\n\r\n".encode()
-    )
+    connection.sendall(upgrade_request(target))
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         head += receive(connection, 1)
     if not head.startswith(b"HTTP/1.1 101 "):
         raise ConnectionError(f"{target} answered: {head.decode(errors='replace')}")
+
+
+def upgrade_request(target: str) -> bytes:
+    return (
+        f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {b64encode(os.urandom(16)).decode()}\r\n\r\n"
+    ).encode()
+
+
+def pong_frame(payload: bytes) -> bytes:
+    """As a client answers a ping, with the key of zeros."""
+    return bytes((_FINAL | _PONG, _MASKED | len(payload))) + bytes(4) + payload
 
 
 def text_frame(text: str, *, masked: bool) -> bytes:

@@ -24,7 +24,7 @@ from tests.support.servers.rabbitmq import RabbitMQProcess
 from tests.support.servers.rabbitmq import find_program as find_rabbitmq
 
 _UNLIMITED = {"PARLEY_FRAMES_PER_SECOND": "1000000", "PARLEY_FRAMES_BURST": "1000000", "PARLEY_LOG_LEVEL": "warning"}
-_REGISTERING_AT_ONCE = 4
+_MAKING_AT_ONCE = 4
 
 
 class ParleyRoom:
@@ -54,37 +54,66 @@ class ParleyRoom:
 
 
 class Parley:
-    """`pids` are those of the processes that serve it, by what they are."""
+    """`pids` are those of the processes that serve it, by what they are; `chat_database_url` is for asyncpg, and None
+    where the database is a file."""
 
     def __init__(
-        self, runner: asyncio.Runner, http: httpx.AsyncClient, gateway_url: str, pids: Mapping[str, Sequence[int]]
+        self,
+        runner: asyncio.Runner,
+        http: httpx.AsyncClient,
+        gateway_url: str,
+        pids: Mapping[str, Sequence[int]],
+        chat_database_url: str | None = None,
     ) -> None:
         self.pids = pids
+        self.gateway_url = gateway_url
+        self.chat_database_url = chat_database_url
         self._runner = runner
         self._http = http
-        self._gateway_url = gateway_url
         self._users: list[User] = []
+
+    @property
+    def all_pids(self) -> list[int]:
+        return [pid for pids in self.pids.values() for pid in pids]
+
+    def users(self, number: int) -> Sequence[User]:
+        """The same ones each time, as far as there are any."""
+        self._runner.run(self._register(number))
+        return self._users[:number]
+
+    def new_rooms(self, groups: Sequence[Sequence[User]]) -> list[UUID]:
+        """One for each group, which the first of it owns."""
+        return self._runner.run(self._new_rooms(groups))
+
+    def metric(self, name: str) -> float:
+        """The gateway's: the sum of all that begin so; 0 while nothing has been counted."""
+        lines = httpx.get(f"{self.gateway_url}/metrics", trust_env=False).text.splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
     @contextmanager
     def room(self, members: int, talkers: int) -> Iterator[ParleyRoom]:
-        room_id = self._runner.run(self._new_room(members))
-        pids = [pid for pids in self.pids.values() for pid in pids]
-        room = ParleyRoom(self._gateway_url, pids, room_id, self._users[:members], talkers)
+        users = self.users(members)
+        (room_id,) = self.new_rooms([users])
+        room = ParleyRoom(self.gateway_url, self.all_pids, room_id, users, talkers)
         try:
             yield room
         finally:
             room.close()
 
-    async def _new_room(self, members: int) -> UUID:
-        await self._register(members)
-        owner, *others = self._users[:members]
-        room_id: str = (await owner.create_room())["id"]
-        for other in others:
-            await owner.add(room_id, other)
-        return UUID(room_id)
+    async def _new_rooms(self, groups: Sequence[Sequence[User]]) -> list[UUID]:
+        few = asyncio.Semaphore(_MAKING_AT_ONCE)
+
+        async def make(owner: User, *others: User) -> UUID:
+            async with few:
+                room_id: str = (await owner.create_room())["id"]
+                for other in others:
+                    await owner.add(room_id, other)
+            return UUID(room_id)
+
+        return await asyncio.gather(*(make(*group) for group in groups))
 
     async def _register(self, number: int) -> None:
-        few = asyncio.Semaphore(_REGISTERING_AT_ONCE)
+        few = asyncio.Semaphore(_MAKING_AT_ONCE)
 
         async def register() -> User:
             async with few:
@@ -95,22 +124,24 @@ class Parley:
 
 
 @contextmanager
-def services() -> Iterator[Parley]:
-    """The four, with a RabbitMQ and a PostgreSQL of their own, which has what it commits on disk."""
+def services(**settings: str) -> Iterator[Parley]:
+    """The four, with a RabbitMQ and a PostgreSQL of their own, which has what it commits on disk. `settings` are
+    environment variables."""
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder, asyncio.Runner() as runner:
         broker = RabbitMQProcess(_found(find_rabbitmq(), "RabbitMQ"))
         database = PostgreSQLProcess(_found(find_postgresql(), "PostgreSQL"), "fsync=on")
         try:
             broker.start()
             database.start()
-            making = new_deployment(Path(folder), broker.url, database.url, **_UNLIMITED)
+            making = new_deployment(Path(folder), broker.url, database.url, **_UNLIMITED, **settings)
             deployment = runner.run(making.__aenter__())
             try:
                 deployment.deploy({})
                 pids = {str(service): [pid] for service, pid in deployment.pids.items()}
                 pids |= {"rabbitmq": broker.pids(), "postgresql": database.pids()}
                 http = deployment.http()
-                yield Parley(runner, http, deployment.url(Service.GATEWAY_WS), pids)
+                chat_database_url = deployment.database_urls[Service.CHAT_SERVICE].replace("+asyncpg", "")
+                yield Parley(runner, http, deployment.url(Service.GATEWAY_WS), pids, chat_database_url)
                 runner.run(http.aclose())
             finally:
                 runner.run(making.__aexit__(None, None, None))
