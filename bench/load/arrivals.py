@@ -18,6 +18,7 @@ from bench.peers.websocket import text_frame, upgrade_request
 
 _FEW = 32
 _GIVEN_UP_AFTER_S = 120
+_CONNECTED_IN_A_TURN = 32
 _HEAD_BYTES = 4096
 _RETRY_AFTER_S = 0.5, 1.5
 
@@ -58,7 +59,9 @@ class Arrivals:
     def read(self, timeout: float) -> None:
         """Have those connect whose time has come, and read as the loop does."""
         now = time.monotonic()
-        while self._waiting and self._waiting[0][0] <= now and self._on_their_way < self._at_once:
+        for _ in range(_CONNECTED_IN_A_TURN):
+            if not self._waiting or self._waiting[0][0] > now or self._on_their_way == self._at_once:
+                break
             _, number = heappop(self._waiting)
             self._on_their_way += 1
             _Arrival(self, number, self._hellos[number].frame()).connect()

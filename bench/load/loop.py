@@ -22,8 +22,11 @@ class Stuck(Exception):
 
 
 class Loop:
-    def __init__(self, readers: Iterable[Reader]) -> None:
+    """`most` bounds how many are read before it is looked at whether it is time to send; -1: all who have something."""
+
+    def __init__(self, readers: Iterable[Reader], most: int = -1) -> None:
         self._epoll = select.epoll()
+        self._most = most
         self._read: dict[int, Callable[[], None]] = {}
         for reader in readers:
             self.add(reader)
@@ -63,7 +66,7 @@ class Loop:
     def read(self, timeout: float) -> None:
         """Wait for so many seconds at most, and take what has come."""
         read = self._read
-        for fd, _ in self._epoll.poll(max(timeout, 0)):
+        for fd, _ in self._epoll.poll(max(timeout, 0), self._most):
             read[fd]()
 
     def close(self) -> None:
