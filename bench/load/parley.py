@@ -22,11 +22,15 @@ _MOST_BYTES = 256 * 1024
 _ANSWERS_WITHIN_S = 60
 
 
-def connect(base_url: str, token: str, resume: dict[str, int] | None = None) -> tuple[socket.socket, Any]:
-    """A connection that has been welcomed, and the welcome. Nothing that came after it is lost: nothing does, unless
-    somebody is talking."""
+def connect(
+    base_url: str, token: str, resume: dict[str, int] | None = None, sock: socket.socket | None = None
+) -> tuple[socket.socket, Any]:
+    """A connection that has been welcomed, and the welcome: no byte after it has been read. `sock` is one that is not
+    connected yet."""
     address = urlsplit(base_url)
-    sock = socket.create_connection((address.hostname or "", address.port or 80), timeout=_ANSWERS_WITHIN_S)
+    sock = sock or socket.socket()
+    sock.settimeout(_ANSWERS_WITHIN_S)
+    sock.connect((address.hostname or "", address.port or 80))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     upgrade(sock, "/ws")
     hello = {"type": "hello", "token": token} | ({"resume": resume} if resume else {})
