@@ -3,23 +3,20 @@
 import os
 import resource
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SERVER_CORE, GENERATOR_CORE = 0, 1
 """Different ones, where both are a single thread."""
 
+_ENDED_CHILDREN = slice(13, 15)
+"""Ticks in user and in kernel mode, in what follows the name in a process's `stat`."""
+
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """Of all threads so far, to the nanosecond."""
-    return (
-        sum(
-            int((task / "schedstat").read_text().split()[0])
-            for pid in pids
-            for task in Path(f"/proc/{pid}/task").iterdir()
-        )
-        / 1e9
-    )
+    """Of all threads so far, to the nanosecond; also of the processes below them, as a server may start one for each
+    connection, and to the tick of those that have ended."""
+    return sum(_cpu_seconds(pid) for pid in _tree(pids))
 
 
 def memory_bytes(pids: Iterable[int]) -> int:
@@ -48,6 +45,27 @@ def pinned(core: int) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def _tree(pids: Iterable[int]) -> set[int]:
+    found: set[int] = set()
+    waiting = list(pids)
+    while waiting:
+        if (pid := waiting.pop()) not in found:
+            found.add(pid)
+            for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+                with suppress(FileNotFoundError, ProcessLookupError):
+                    waiting += map(int, thread.read_text().split())
+    return found
+
+
+def _cpu_seconds(pid: int) -> float:
+    """0 of a process that has ended: its parent's children that have ended have used that."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        own = sum(int(one.read_text().split()[0]) for one in Path(f"/proc/{pid}/task").glob("*/schedstat"))
+        ended = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[_ENDED_CHILDREN]
+        return own / 1e9 + sum(map(int, ended)) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def _rollup(pid: int, name: str) -> int:

@@ -3,17 +3,20 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 from uuid import UUID
 
+import asyncpg
 import httpx
 
 from bench.load.parley import Sender, connect, number_of, send_frame
 from bench.load.receiver import Receiver
 from bench.load.texts import text_of
 from bench.load.transcript import Transcript
+from bench.servers.chat_database import Connection
 from contracts.routing import Service
 from tests.support.client import User, new_http_client
 from tests.support.deployment import new_deployment
@@ -25,6 +28,8 @@ from tests.support.servers.rabbitmq import find_program as find_rabbitmq
 
 _UNLIMITED = {"PARLEY_FRAMES_PER_SECOND": "1000000", "PARLEY_FRAMES_BURST": "1000000", "PARLEY_LOG_LEVEL": "warning"}
 _MAKING_AT_ONCE = 4
+
+Made = TypeVar("Made")
 
 
 class ParleyRoom:
@@ -54,7 +59,7 @@ class ParleyRoom:
 
 
 class Parley:
-    """`pids` are those of the processes that serve it, by what they are; `chat_database_url` is for asyncpg, and None
+    """`pids` are those of the processes that serve it, by what they are. `chat_database_url` is asyncpg's, None
     where the database is a file."""
 
     def __init__(
@@ -67,9 +72,9 @@ class Parley:
     ) -> None:
         self.pids = pids
         self.gateway_url = gateway_url
-        self.chat_database_url = chat_database_url
         self._runner = runner
         self._http = http
+        self._chat_database_url = chat_database_url
         self._users: list[User] = []
 
     @property
@@ -84,6 +89,16 @@ class Parley:
     def new_rooms(self, groups: Sequence[Sequence[User]]) -> list[UUID]:
         """One for each group, which the first of it owns."""
         return self._runner.run(self._new_rooms(groups))
+
+    def in_chat_database(self, work: Callable[[Connection], Coroutine[Any, Any, Made]]) -> Made:
+        async def connect_and_work() -> Made:
+            connection = await asyncpg.connect(self._chat_database_url)
+            try:
+                return await work(connection)
+            finally:
+                await connection.close()
+
+        return self._runner.run(connect_and_work())
 
     def metric(self, name: str) -> float:
         """The gateway's: the sum of all that begin so; 0 while nothing has been counted."""
