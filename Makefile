@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help run test test-stack faults soak lint format contract-test contracts pacts stack stack-down requirements clean
+.PHONY: help run test test-stack faults soak bench lint format contract-test contracts pacts stack stack-down requirements clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -42,6 +42,10 @@ faults: $(VENV)/dev ## What is promised, while everything goes wrong, once: abou
 soak: $(VENV)/dev ## The same by chance, for long (MINUTES=60, RATE=100 commands per second, SEED)
 	@$(BIN)/python -m tests.e2e.faults --minutes $(or $(MINUTES),60) --rate $(or $(RATE),100) $(if $(SEED),--seed $(SEED))
 
+bench: $(VENV)/bench ## Measure beside the peers, under 15 minutes (QUICK=1: under 3; ONLY=fanout)
+	@$(BIN)/python -m tests.support.servers.install
+	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
 contract-test: $(VENV)/dev ## One service's side of the contracts alone (SERVICE=bloom_service)
 	@[ -d "tests/contract/$(or $(SERVICE),?)" ] || { echo "SERVICE is one of: $(SERVICES)"; exit 2; }
 	@$(BIN)/python -m tests.support.servers.install
@@ -77,7 +81,7 @@ requirements: $(VENV)/dev ## Pin the newest versions of everything, with hashes
 	@compile="$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-annotate --no-emit-index-url"; set -e; \
 	$$compile requirements/dev.in -o requirements/dev.txt; \
-	for name in standalone $(SERVICES); do \
+	for name in standalone $(SERVICES) bench; do \
 	  $$compile -c requirements/dev.txt requirements/$$name.in -o requirements/$$name.txt; \
 	done
 
@@ -106,3 +110,6 @@ $(VENV)/standalone: requirements/standalone.txt | $(BIN)/python
 $(VENV)/dev: requirements/dev.txt | $(BIN)/python
 	$(call install,the tests need)
 	@touch $(VENV)/standalone # of which dev is a superset
+
+$(VENV)/bench: requirements/bench.txt $(VENV)/dev
+	$(call install,the plots need)

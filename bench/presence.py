@@ -17,11 +17,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from bench.machine import Machine
+from bench.markdown import ratios, table
 from bench.presence_server import serve
-from bench.report import machine, ratios, table
 from tests.support.client import Socket, open_socket
 
-RESULTS = Path(__file__).parent / "RESULTS.md"
+RESULTS = Path(__file__).parent / "results" / "presence.md"
 
 COMINGS_AND_GOINGS = 20
 WATCHERS = (0, 10, 100, 1_000)
@@ -147,7 +148,7 @@ async def measure() -> str:
     by_watchers = {number: await cost_of_a_change(number, 0) for number in WATCHERS}
     by_unwatched = {number: await cost_of_a_change(100, number) for number in UNWATCHED}
     by_watched = {number * WATCHED_EACH: await memory_of_watching(number) for number in WATCHING}
-    return "\n".join((HEAD.format(machine=machine()), *tables(by_watchers, by_unwatched, by_watched)))
+    return "\n".join((HEAD.format(machine=Machine.this()), *tables(by_watchers, by_unwatched, by_watched)))
 
 
 HEAD = """\

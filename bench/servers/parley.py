@@ -141,7 +141,7 @@ class Parley:
 @contextmanager
 def services(**settings: str) -> Iterator[Parley]:
     """The four, with a RabbitMQ and a PostgreSQL of their own, which has what it commits on disk. `settings` are
-    environment variables."""
+    environment variables. Raises LookupError: RabbitMQ or PostgreSQL is not installed."""
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder, asyncio.Runner() as runner:
         broker = RabbitMQProcess(_found(find_rabbitmq(), "RabbitMQ"))
         database = PostgreSQLProcess(_found(find_postgresql(), "PostgreSQL"), "fsync=on")
@@ -182,5 +182,5 @@ def single_process() -> Iterator[Parley]:
 
 def _found(program: Path | None, name: str) -> Path:
     if program is None:
-        raise SystemExit(f"{name} is not installed: `python -m tests.support.servers.install` does it.")
+        raise LookupError(f"{name} is not installed")
     return program

@@ -1,0 +1,172 @@
+"""What is written of what was measured."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from bench.durable import Pace, Saturation
+from bench.fanout import FanOut, Work
+from bench.goals import GOALS
+from bench.load.latency import Latency
+from bench.machine import Machine
+from bench.measurements import MEASUREMENTS, fanout, rooms
+from bench.plots import Bars, Lines
+from bench.report import goals_table, plots, text
+from bench.results import Record, Results
+
+MACHINE = Machine(2, "Some CPU", 8.0, "Some Linux", "6.1", "3.11.7")
+BEGAN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+
+
+def fanned_out(peer: str, per_cpu_second: float, *, round: int = 0, per_tick: int = 1, busy: float = 0.5) -> fanout.Run:
+    work = Work(500, per_tick, 10, 1.0)
+    return fanout.Run(round, FanOut(peer, work, 5000, 5000 / per_cpu_second, Latency(1, 2, 3, 4), busy, 0.25))
+
+
+def room(
+    system: str, per_second: float, *, members: int = 10, round: int = 0, p50: float = 5.0, p99: float = 20.0
+) -> rooms.Run:
+    worse, best = (Saturation(window, rate, 2.0, 0.5) for window, rate in ((50, per_second / 2), (500, per_second)))
+    latency = Latency(p50, p99, 2 * p99, 3 * p99)
+    return rooms.Run(round, system, members, (worse, best), Pace(per_second / 2, latency, latency, 0.5, 1.0, 0.25))
+
+
+def results(
+    runs: Mapping[str, Sequence[object]], *, missing: Mapping[str, str] | None = None, quick: bool = False
+) -> Results:
+    """As they are read from the file."""
+    records = {
+        name: Record(
+            began=BEGAN,
+            took_s=12.3,
+            quick=quick,
+            load=0.1,
+            versions={"Parley": "1.2.3"},
+            missing=dict(missing or {}),
+            runs=[as_json(run) for run in of_it],
+        )
+        for name, of_it in runs.items()
+    }
+    return Results.model_validate_json(Results(machine=MACHINE, records=records).model_dump_json())
+
+
+def as_json(run: Any) -> Any:
+    return TypeAdapter(type(run)).dump_python(run, mode="json")
+
+
+def row(table: str, *begin: str) -> list[str]:
+    rows = [[cell.strip() for cell in line.strip("|\n").split("|")] for line in table.splitlines() if "|" in line]
+    (found,) = [cells for cells in rows if cells[: len(begin)] == list(begin)]
+    return found[len(begin) :]
+
+
+def test_a_target_that_is_reached_is_told_from_one_that_is_missed() -> None:
+    runs = [fanned_out("Parley", 95), fanned_out("uWebSockets.js", 100), fanned_out("floor in C", 100)]
+    table = goals_table(results({"fanout": runs}))
+
+    assert row(table, "", "ratio to uWebSockets.js, one per tick") == ["≥ 1", "0.95", "0.95", "**no**"]
+    assert row(table, "", "ratio to floor in C, one per tick") == ["≥ 0.9", "0.95", "1.06", "yes"]
+
+
+def test_a_goal_is_missed_with_one_of_its_targets() -> None:
+    runs = [fanned_out(peer, 100, per_tick=n) for n in (1, 10) for peer in ("uWebSockets.js", "floor in C")]
+    reached = [*runs, fanned_out("Parley", 101), fanned_out("Parley", 102, per_tick=10)]
+    missed = [*runs, fanned_out("Parley", 101), fanned_out("Parley", 99, per_tick=10)]
+
+    assert row(goals_table(results({"fanout": reached})), "**P1**")[-1] == "yes"
+    assert row(goals_table(results({"fanout": missed})), "**P1**")[-1] == "**no**"
+
+
+def test_what_was_not_measured_is_neither_reached_nor_missed() -> None:
+    table = goals_table(results({}))
+
+    assert {row(table, f"**{goal.name}**")[-1] for goal in GOALS} == {"not measured"}
+    assert row(table, "", "messages per second") == ["≥ 10000", "", "", "not measured"]
+
+
+def test_a_peer_that_is_missing_is_named_with_the_reason_and_held_against_nothing() -> None:
+    missing = {"uWebSockets.js": "npm is not installed."}
+    found = results({"fanout": [fanned_out("Parley", 95), fanned_out("floor in C", 100)]}, missing=missing)
+
+    assert "uWebSockets.js is missing: npm is not installed." in text(found)
+    assert row(text(found), "", "ratio to uWebSockets.js, one per tick")[-1] == "not measured"
+
+
+def test_a_ratio_is_of_what_was_measured_in_the_same_round() -> None:
+    """The machine was twice as fast in the second round, and the third lacks the peer."""
+    runs = [
+        *(fanned_out("Parley", 110), fanned_out("uWebSockets.js", 100)),
+        *(fanned_out("Parley", 230, round=1), fanned_out("uWebSockets.js", 200, round=1)),
+        fanned_out("Parley", 10, round=2),
+    ]
+    found = results({"fanout": runs})
+
+    assert row(goals_table(found), "", "ratio to uWebSockets.js, one per tick")[1] == "1.12"
+    assert row(text(found), "uWebSockets.js")[:2] == ["150 (100..200)", "1.12 (1.10..1.15)"]
+
+
+def test_durable_rooms_are_compared_at_their_better_window() -> None:
+    runs = [room("Parley", 6000, p50=4, p99=60), room("ejabberd", 1000)]
+    found = results({"durable": runs})
+
+    assert row(goals_table(found), "", "ratio to ejabberd, room of 10") == ["≥ 5", "6.00", "1.20", "yes"]
+    assert row(goals_table(found), "", "p50, room of 10") == ["≤ 10 ms", "4.00 ms", "0.40", "yes"]
+    assert row(goals_table(found), "", "p99, room of 10") == ["≤ 50 ms", "60.0 ms", "1.20", "**no**"]
+    assert row(text(found), "Parley", "10")[:4] == ["", "6,000", "500", "30,000"]
+    assert row(text(found), "ejabberd", "10")[:2] == ["6.00", "1,000"]
+
+
+def test_without_ejabberd_its_rows_are_missing_alone() -> None:
+    found = results({"durable": [room("Parley", 6000)]}, missing={"ejabberd": "not installed"})
+
+    assert row(goals_table(found), "", "p99, room of 10")[-1] == "yes"
+    assert row(goals_table(found), "**P2**")[-1] == "not measured"
+    assert [list(plot.series) for plot in plots(found) if isinstance(plot, Bars)] == [["Parley"]]
+
+
+def test_a_load_generator_near_its_limit_is_told() -> None:
+    at_ease = results({"fanout": [fanned_out("Parley", 100, busy=0.5)]})
+    at_work = results({"fanout": [fanned_out("Parley", 100, busy=0.5), fanned_out("ws", 50, busy=0.95)]})
+
+    assert "took 50% of a core at most, and sent what was due 0.2 ms late at most.\n" in text(at_ease)
+    assert "In 1 of 2 runs it was near its own limit" in text(at_work)
+
+
+def test_a_measurement_that_was_broken_off_is_told_and_the_others_stay() -> None:
+    found = results({"single_process": [room("single process", 12_000)]})
+    found.records["durable"] = Record(began=BEGAN, took_s=0, quick=False, load=0, failed="Stuck: not done")
+
+    assert "- `durable`: Stuck: not done\n" in text(found)
+    assert row(text(found), "**P4**")[-1] == "yes"
+
+
+def test_where_when_and_how_is_told() -> None:
+    found = results({"single_process": [room("single process", 12_000)]}, quick=True)
+
+    assert "2 cores of Some CPU, 8 GiB of memory, Some Linux, Linux 6.1, Python 3.11.7" in text(found)
+    assert "Measured quickly, for a first look, on 2026-01-02 at 03:04 UTC in 12 s" in text(found)
+    assert row(text(found), "Parley") == ["1.2.3"]
+
+
+def test_latency_is_plotted_against_load_and_cost_by_peer_and_by_room() -> None:
+    runs = [room(system, rate, members=50) for system, rate in (("Parley", 4000), ("ejabberd", 500))]
+    cost, latency, by_members = plots(
+        results({"fanout": [fanned_out("Parley", 95), fanned_out("ws", 50)], "durable": runs})
+    )
+
+    assert isinstance(cost, Bars)
+    assert cost.series["one per tick"] == {"Parley": 95, "ws": 50}
+    assert isinstance(latency, Lines)
+    assert latency.series["Parley, p99"] == [(2000, 20)]
+    assert isinstance(by_members, Bars)
+    assert by_members.series["ejabberd"] == {"50 members": 500 * 50 / 2}
+
+
+def test_names_are_used_once() -> None:
+    targets = [target for goal in GOALS for target in goal.targets]
+    names = [measurement.name for measurement in MEASUREMENTS]
+
+    assert len(set(targets)) == len(targets)
+    assert len(set(names)) == len(names)
