@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_INCHES = (8, 4.5)
-_DOTS_PER_INCH = 120
+_INCHES = (10, 5)
+_DOTS_PER_INCH = 100
 
 
 @dataclass(frozen=True, slots=True)
