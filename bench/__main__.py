@@ -25,7 +25,8 @@ def main() -> int:
     begin = time.monotonic()
     results = _kept() if arguments.only else Results(machine=Machine.this())
     for name in arguments.only or _BY_NAME:
-        results.records[name] = _record(_BY_NAME[name], arguments.quick, begin)
+        results.records[name] = record = _record(_BY_NAME[name], arguments.quick, begin)
+        sys.stdout.write(f"{name} took {record.took_s:.0f} s\n")
         results.keep()
         report.write(results)
     sys.stdout.write(f"\n{report.goals_table(results)}\nMore is in {report.REPORT}.\n")

@@ -1,7 +1,7 @@
 """`python -m bench.report`: RESULTS.md and the plots, anew from what was measured last. Measures nothing."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ def text(results: Results) -> str:
     return "\n".join(
         (
             f"# Results\nOf `make bench`, on {results.machine}. How to read them: [README.md](README.md).\n",
+            *_first_look(results),
             f"## Goals\nOf what is to be at most so much, a share below 1 is good.\n\n{goals_table(results)}",
             *_sections(results),
             f"## Versions\n{table(('', ''), _versions(results), texts=2)}",
@@ -91,20 +92,26 @@ def _sections(results: Results) -> Iterator[str]:
         yield "## Broken off\n" + "".join(f"- `{name}`: {why}\n" for name, why in failed.items())
 
 
+def _first_look(results: Results) -> Iterator[str]:
+    if quick := [name for name, record in results.records.items() if record.quick]:
+        yield f"**A first look only**, small and in one round: {', '.join(quick)}. The goals are for the full.\n"
+
+
 def _missing(findings: Findings[Any]) -> str:
     return "".join(f"\n{name} is missing: {why_not}\n" for name, why_not in findings.missing.items())
 
 
 def _circumstances(record: Record) -> str:
-    quickly = "quickly, for a first look, " if record.quick else ""
+    quickly = "quickly " if record.quick else ""
     return (
         f"Measured {quickly}on {record.began:%Y-%m-%d at %H:%M} UTC in {record.took_s:.0f} s; the machine's load "
         f"average was {record.load:.1f} before.\n"
     )
 
 
-def _versions(results: Results) -> list[tuple[str, str]]:
-    return [(name, version) for _, _, findings in _measured(results) for name, version in findings.versions.items()]
+def _versions(results: Results) -> Iterable[tuple[str, str]]:
+    """Each once: several measurements are of the same."""
+    return dict.fromkeys(item for _, _, findings in _measured(results) for item in findings.versions.items())
 
 
 if __name__ == "__main__":

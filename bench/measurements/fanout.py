@@ -19,7 +19,7 @@ CONNECTIONS = 500
 PER_TICK = {1: "one", 10: "ten"}
 TICKS = 10
 ROUNDS, QUICK_ROUNDS = 5, 1
-SECONDS, QUICK_SECONDS = 2.0, 1.0
+SECONDS, QUICK_SECONDS = 1.5, 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from bench.servers import versions
 ROOMS, QUICK_ROOMS = (1, 10_000), (1, 100)
 HISTORY, QUICK_HISTORY = (0, 1_000_000), (0, 10_000)
 MEMBERS, QUICK_MEMBERS = (2, 5_000), (2, 200)
-SECONDS, QUICK_SECONDS = 10.0, 2.0
+SECONDS, QUICK_SECONDS = 8.0, 1.0
 
 _TARGETS = {"rooms": goals.GROWTH_ROOMS, "history": goals.GROWTH_HISTORY, "members": goals.GROWTH_MEMBERS}
 

@@ -11,7 +11,7 @@ from bench.plots import Lines, Plot
 from bench.results import Findings
 from bench.servers import versions
 
-CONNECTIONS, QUICK_CONNECTIONS = (1_000, 3_000, 10_000), (250, 500, 1_000)
+CONNECTIONS, QUICK_CONNECTIONS = (1_000, 3_000, 10_000), (250, 1_000)
 QUICK_USERS = 20
 
 _KIB, _MIB = 2**10, 2**20

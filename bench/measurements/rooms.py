@@ -9,8 +9,8 @@ from bench.markdown import number, spread
 from bench.measurement import Tell
 
 TALKERS = 2
-WINDOWS = (50, 500)
-SECONDS, QUICK_SECONDS = 4.0, 1.0
+WINDOWS, QUICK_WINDOWS = (50, 500), (500,)
+SECONDS, QUICK_SECONDS = 3.0, 1.0
 
 NewRoom = Callable[[int, int], AbstractContextManager[Room]]
 """Of so many members, so many of whom talk."""
@@ -92,6 +92,11 @@ def cells(runs: Sequence[Run]) -> tuple[str, ...]:
         f"{max(max(run.best.generator, run.half.generator) for run in runs):.0%}",
         number(max(run.half.sent_late for run in runs)),
     )
+
+
+def windows_of(runs: Sequence[Run]) -> str:
+    """Those that were tried."""
+    return " and ".join(map(str, sorted({one.window for run in runs for one in run.saturated})))
 
 
 def busy(runs: Sequence[Run]) -> list[float]:

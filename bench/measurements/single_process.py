@@ -8,7 +8,7 @@ from bench.goals import Target
 from bench.markdown import table
 from bench.measurement import Measurement, Tell
 from bench.measurements import generator
-from bench.measurements.rooms import HEAD, TALKERS, WINDOWS, Run, busy, cells, late, measure_room
+from bench.measurements.rooms import HEAD, QUICK_WINDOWS, TALKERS, WINDOWS, Run, busy, cells, late, measure_room
 from bench.plots import Plot
 from bench.results import Findings
 from bench.servers import versions
@@ -20,7 +20,7 @@ ROUNDS, QUICK_ROUNDS = 3, 1
 
 def measure(quick: bool, tell: Tell) -> Findings[Run]:
     runs: list[Run] = []
-    windows: Sequence[int] = WINDOWS
+    windows: Sequence[int] = QUICK_WINDOWS if quick else WINDOWS
     with single_process() as parley:
         for round in range(QUICK_ROUNDS if quick else ROUNDS):
             runs.append(measure_room(parley.room, round, "single process", MEMBERS, windows, (), quick, tell))

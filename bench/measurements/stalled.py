@@ -13,7 +13,7 @@ from bench.stalled import Stalled
 from contracts.frames import CloseCode
 
 QUICK_MEMBERS = 20
-SECONDS, QUICK_SECONDS = 20.0, 10.0
+SECONDS, QUICK_SECONDS = 15.0, 8.0
 
 
 def measure(quick: bool, tell: Tell) -> Findings[Stalled]:
@@ -44,7 +44,7 @@ A room of {run.members} connections, {run.per_second:g} messages a second of {ru
 that of those who read; growth is what the gateway held at most beyond what it held at the begin.
 
 {table(("", "p50 ms", "p99 ms", "growth KiB"), rows, texts=1)}
-For the {run.stalled} it held {number(_held(run) / 1024)} KiB, of {number(_bound(run) / 1024)} KiB that may wait for them.
+For the {run.stalled} it held {number(_held(run) / 1024)} KiB, of {number(_bound(run) / 1024)} KiB that may wait.
 All were closed with {CloseCode.SLOW_CONSUMER:d}, and {run.told} of them could still read that. They came back, and were
 given {run.entries:,} entries that they had missed, after gaps that name {run.gap:,} more, which they can ask for.
 """

@@ -19,14 +19,14 @@ def of_services() -> dict[str, str]:
     if broker is None or database is None:
         raise LookupError("RabbitMQ or PostgreSQL is not installed")
     return {
-        "Parley": _own(*_PACKAGES, *_OF_SERVICES),
+        "Parley's services": _own(*_PACKAGES, *_OF_SERVICES),
         "Parley's RabbitMQ": _said(broker.with_name("rabbitmqctl"), "version"),
         "Parley's PostgreSQL": _said(database, "--version").split()[2],
     }
 
 
 def of_single_process() -> dict[str, str]:
-    return {"Parley": f"{_own(*_PACKAGES, *_OF_SINGLE_PROCESS)}, SQLite {sqlite3.sqlite_version}"}
+    return {"Parley's single process": f"{_own(*_PACKAGES, *_OF_SINGLE_PROCESS)}, SQLite {sqlite3.sqlite_version}"}
 
 
 def _own(*packages: str) -> str:

@@ -6,9 +6,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from bench import growth, memory, stalled, storm
 from bench.durable import Pace, Saturation
 from bench.fanout import FanOut, Work
-from bench.goals import GOALS
+from bench.goals import GOALS, GROWTH_MEMBERS, GROWTH_ROOMS
 from bench.load.latency import Latency
 from bench.machine import Machine
 from bench.measurements import MEASUREMENTS, fanout, rooms
@@ -134,6 +135,44 @@ def test_a_load_generator_near_its_limit_is_told() -> None:
     assert "In 1 of 2 runs it was near its own limit" in text(at_work)
 
 
+def test_memory_and_growth_are_judged_at_their_largest_size() -> None:
+    levels = [memory.Memory(number, number * each, each) for number, each in ((1000, 20_480), (10_000, 8192))]
+    costs = [
+        growth.Cost(size, 50.0, size, each * size, each, 0.02) for size, each in ((2, 100.0), (50, 130.0), (500, 90.0))
+    ]
+    found = results(
+        {
+            "memory": [memory.IdleMemory(200, 5, 2**26, levels)],
+            "growth": [growth.Growth("members", costs, 225.0), growth.Growth("rooms", costs[::2], 225.0)],
+        }
+    )
+
+    assert row(goals_table(found), "", "memory per connection") == ["≤ 16 KiB", "8.00 KiB", "0.50", "yes"]
+    assert row(goals_table(found), "", GROWTH_MEMBERS.what)[1:] == ["1.30", "1.08", "**no**"]
+    assert row(goals_table(found), "", GROWTH_ROOMS.what)[1:] == ["0.90", "0.75", "yes"]
+    assert row(text(found), "10,000") == ["78.1", "8.00"]
+
+
+def test_what_is_measured_whole_or_not_at_all_counts_as_kept() -> None:
+    """Whoever loses a message, or closes with another code, breaks the measurement off."""
+    calm, hindered = Latency(1, 10, 20, 30), Latency(2, 300, 400, 500)
+    came_back = storm.Storm(5000, 5, 20, 0.5, 2.0, 4.0, 7, {"gateway_ws": 3.0, "postgresql": 1.0}, 1.0, calm, hindered)
+    slow = stalled.Stalled(
+        *(200, 2, 50.0, 1000, 1024),
+        calm=stalled.Round(calm, 100),
+        meanwhile=stalled.Round(calm, 1124),
+        **{"told": 1, "gap": 10, "entries": 400},
+    )
+    found = results({"storm": [came_back], "stalled": [slow]})
+
+    assert row(goals_table(found), "", "until all are served") == ["≤ 10 s", "4.00 s", "0.40", "yes"]
+    assert row(goals_table(found), "", "messages lost") == ["= 0", "0", "", "yes"]
+    assert row(goals_table(found), "", "p99 of any other client")[-1] == "**no**"
+    assert row(goals_table(found), "", "memory held for it to its bound") == ["≤ 1", "0.50", "0.50", "yes"]
+    assert row(goals_table(found), "", "it is closed with") == ["= 4008", "4008", "", "yes"]
+    assert row(text(found), "3.00")[:2] == ["1.00", "1.00"]
+
+
 def test_a_measurement_that_was_broken_off_is_told_and_the_others_stay() -> None:
     found = results({"single_process": [room("single process", 12_000)]})
     found.records["durable"] = Record(began=BEGAN, took_s=0, quick=False, load=0, failed="Stuck: not done")
@@ -146,7 +185,8 @@ def test_where_when_and_how_is_told() -> None:
     found = results({"single_process": [room("single process", 12_000)]}, quick=True)
 
     assert "2 cores of Some CPU, 8 GiB of memory, Some Linux, Linux 6.1, Python 3.11.7" in text(found)
-    assert "Measured quickly, for a first look, on 2026-01-02 at 03:04 UTC in 12 s" in text(found)
+    assert "**A first look only**, small and in one round: single_process." in text(found)
+    assert "Measured quickly on 2026-01-02 at 03:04 UTC in 12 s" in text(found)
     assert row(text(found), "Parley") == ["1.2.3"]
 
 
