@@ -10,13 +10,15 @@ _DOTS_PER_INCH = 100
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Points by series, both axes logarithmic. `name` is the file's, without its ending."""
+    """Points by series. `name` is the file's, without its ending."""
 
     name: str
     title: str
     x: str
     y: str
     series: Mapping[str, Sequence[tuple[float, float]]]
+    logarithmic: bool = False
+    """Both axes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,9 @@ def file_name(plot: Plot) -> str:
 
 def draw(plot: Plot, folder: Path) -> None:
     """As a PNG in that folder."""
-    from matplotlib.figure import Figure  # only who draws needs it
+    # only who draws needs them
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogFormatter
 
     figure = Figure(figsize=_INCHES, dpi=_DOTS_PER_INCH, layout="constrained")
     axes = figure.add_subplot()
@@ -48,11 +52,18 @@ def draw(plot: Plot, folder: Path) -> None:
     match plot:
         case Lines():
             axes.set_xlabel(plot.x)
-            axes.set_xscale("log")
-            axes.set_yscale("log")
             for label, points in plot.series.items():
                 xs, ys = zip(*sorted(points), strict=True)
                 axes.plot(xs, ys, marker="o", label=label)
+            if plot.logarithmic:
+                axes.set(xscale="log", yscale="log")
+                for axis in (axes.xaxis, axes.yaxis):
+                    axis.set_major_formatter("{x:g}")
+                    axis.set_minor_formatter(LogFormatter())
+            else:
+                axes.set_xlim(0)
+                axes.set_ylim(0)
+                axes.xaxis.set_major_formatter("{x:,.0f}")
         case Bars():
             categories = list(dict.fromkeys(category for heights in plot.series.values() for category in heights))
             width = 0.8 / len(plot.series)

@@ -125,6 +125,7 @@ def plots(findings: Findings[Run]) -> Sequence[Plot]:
             "messages per second",
             "milliseconds",
             curves,
+            logarithmic=True,
         ),
         Bars("durable_cpu", "Durable rooms", "deliveries per CPU-second of all servers", costs),
     ]
