@@ -9,7 +9,8 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 
-from bench.report import machine, table
+from bench.machine import Machine
+from bench.markdown import table
 from tests.support.autobahn import Outcome, run_cases
 from tests.support.echo import echo_server
 
@@ -23,7 +24,7 @@ def measure() -> str:
     with echo_server(MAX_BYTES) as url:
         limits = run_cases(url, ["9.*"], at_once=1)
         compression = run_cases(url, ["12.*", "13.*"], at_once=AT_ONCE)
-    return HEAD.format(machine=machine(), limits=of_limits(limits), compression=of_compression(compression))
+    return HEAD.format(machine=Machine.this(), limits=of_limits(limits), compression=of_compression(compression))
 
 
 HEAD = """\
