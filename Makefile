@@ -39,8 +39,9 @@ test-stack: $(VENV)/dev ## Tests at RabbitMQ 4, and the end-to-end tests against
 faults: $(VENV)/dev ## What is promised, while everything goes wrong, once: about seven minutes (SEED)
 	@$(BIN)/python -m tests.e2e.faults $(if $(SEED),--seed $(SEED))
 
-soak: $(VENV)/dev ## The same by chance, for long (MINUTES=60, RATE=100 commands per second, SEED)
-	@$(BIN)/python -m tests.e2e.faults --minutes $(or $(MINUTES),60) --rate $(or $(RATE),100) $(if $(SEED),--seed $(SEED))
+soak: $(VENV)/dev ## The same by chance, for long (MINUTES=60, RATE=100 commands per second, CLIENTS=12, SEED)
+	@$(BIN)/python -m tests.e2e.faults --minutes $(or $(MINUTES),60) --rate $(or $(RATE),100) \
+	  $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/bench ## Measure beside the peers, under 15 minutes (QUICK=1: under 3; ONLY=fanout)
 	@$(BIN)/python -m tests.support.servers.install

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from tests.e2e.faults.catalogue import Draw, fixed
-from tests.e2e.faults.run import GIVEN_UP_AFTER_S, RATE, run
+from tests.e2e.faults.run import CLIENTS, GIVEN_UP_AFTER_S, RATE, Load, run
 from tests.e2e.faults.single_process import KIND, killed_again_and_again
 from tests.e2e.faults.stack import own_stack
 from tests.e2e.faults.verdict import Verdict, say
@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="of an earlier run, for the same faults; else a new one")
     parser.add_argument("--minutes", type=float, help="how long to go on with faults by chance")
     parser.add_argument("--rate", type=float, default=RATE, help=f"commands per second of all clients ({RATE:.0f})")
+    parser.add_argument("--clients", type=int, default=CLIENTS, help=f"how many there are ({CLIENTS})")
     arguments = parser.parse_args()
     verdict = Verdict(secrets.randbelow(10**6) if arguments.seed is None else arguments.seed)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # then too the stack is taken down
@@ -32,14 +33,13 @@ def main() -> int:
     try:
         if arguments.minutes is None:
             asyncio.run(_single_process(verdict))
-            with own_stack() as stack:
-                asyncio.run(run(stack, verdict, fixed(verdict.seed), arguments.rate, restarts=True, until=math.inf))
+            faults, lasts_s = fixed(verdict.seed), math.inf
         else:
-            with own_stack() as stack:
-                until = time.monotonic() + 60 * arguments.minutes
-                asyncio.run(
-                    run(stack, verdict, Draw(verdict.seed).faults(), arguments.rate, restarts=False, until=until)
-                )
+            faults, lasts_s = Draw(verdict.seed).faults(), 60 * arguments.minutes
+        with own_stack() as stack:
+            load = Load(arguments.clients, arguments.rate)
+            until = time.monotonic() + lasts_s
+            asyncio.run(run(stack, verdict, faults, load, restarts=arguments.minutes is None, until=until))
     except BaseException as error:
         verdict.fail(f"broken off: {type(error).__name__}: {error}")
         raise

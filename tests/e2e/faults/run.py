@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import NamedTuple
 
 from messaging.dead_letters import dead_letter_queue
 from tests.e2e.faults import rolling
@@ -27,6 +28,14 @@ DRAINED_WITHIN_S = 30
 FINISHED_WITHIN_S = 120
 
 CLIENTS, ROOMS, RATE = 12, 6, 40.0
+
+
+class Load(NamedTuple):
+    """`rate` is how many commands all clients make together per second."""
+
+    clients: int
+    rate: float
+
 
 AT_ONCE = "two at once"
 NOTHING = "nothing yet"
@@ -147,10 +156,10 @@ class Run:
 
 
 async def run(
-    stack: FaultyStack, verdict: Verdict, faults: Iterable[Faults], rate: float, *, restarts: bool, until: float
+    stack: FaultyStack, verdict: Verdict, faults: Iterable[Faults], load: Load, *, restarts: bool, until: float
 ) -> None:
-    """With `rate` commands per second. Whatever happens, all that can be learnt is in the verdict."""
-    workload = await Workload.start(stack.base_url, verdict.seed, clients=CLIENTS, rooms=ROOMS, rate=rate)
+    """Whatever happens, all that can be learnt is in the verdict."""
+    workload = await Workload.start(stack.base_url, verdict.seed, clients=load.clients, rooms=ROOMS, rate=load.rate)
     one = Run(stack, workload, verdict)
     verdict.growth = one.growth
     try:
