@@ -69,8 +69,24 @@ class Connection:
     so that a broadcast asks nothing of each connection. `on_end` is called once, when nothing can be sent any more.
     """
 
-    deliver: Callable[[bytes], None]
-    on_end: Callable[[], None] | None = None
+    __slots__ = (
+        "_bytes",
+        "_flush_due",
+        "_flusher",
+        "_frames",
+        "_max_stall",
+        "_max_unsent_bytes",
+        "_paused_at",
+        "_protocol",
+        "_write",
+        "bucket",
+        "changing_rooms",
+        "claims",
+        "deliver",
+        "on_end",
+        "refused_frames",
+        "warned_of_expiry",
+    )
 
     def __init__(
         self, protocol: GatewayProtocol, flusher: Flusher, bucket: TokenBucket, max_unsent_bytes: int, max_stall: float
@@ -84,7 +100,8 @@ class Connection:
         self._flush_due = False
         self._paused_at: float | None = None
         self._write = protocol.transport.write
-        self.deliver = self._write
+        self.deliver: Callable[[bytes], None] = self._write
+        self.on_end: Callable[[], None] | None = None
         self.bucket = bucket
         self.refused_frames = 0
         self.claims: Claims | None = None

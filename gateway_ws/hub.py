@@ -26,15 +26,17 @@ class Hub:
         self._max_kept = max_kept
         self._flush_soon = flush_soon
         self._rooms: dict[UUID, Room] = {}
-        self._rooms_of: dict[Listener, set[UUID]] = {}
+        self._rooms_of: dict[Listener, list[Room]] = {}
         self._outgoing: list[Room] = []
         self._delivered = 0
 
     def listen(self, listener: Listener, room_id: UUID) -> None:
         """From now on nothing of the room is missed, but nothing is delivered before `release`."""
-        room = self._rooms.setdefault(room_id, Room())
+        room = self._rooms.get(room_id)
+        if room is None:
+            room = self._rooms[room_id] = Room(room_id)
         room.held.add(listener)
-        self._rooms_of.setdefault(listener, set()).add(room_id)
+        self._rooms_of.setdefault(listener, []).append(room)
 
     def release(self, listener: Listener, room_id: UUID, position: int) -> bool:
         """Deliver what was held back after `position`, up to which the listener was served otherwise, and go on.
@@ -68,30 +70,22 @@ class Hub:
             else:
                 room.live[listener] = None
         room.forget_passed_on()
-        self._pass_on(room_id, room)
+        self._pass_on(room)
         return room.has_hole
 
     def leave(self, listener: Listener, room_id: UUID) -> None:
         room = self._rooms.get(room_id)
         if room is None or listener not in room:
             return
-        if listener in room.live:
-            self._delivered += room.flush()
-            del room.live[listener]
-        room.ahead.pop(listener, None)
-        if listener in room.held:
-            room.held.remove(listener)
-            room.forget_passed_on()
-        if room.is_empty:
-            del self._rooms[room_id]
         rooms = self._rooms_of[listener]
-        rooms.discard(room_id)
+        rooms.remove(room)
         if not rooms:
             del self._rooms_of[listener]
+        self._part(listener, room)
 
     def leave_all(self, listener: Listener) -> None:
-        for room_id in tuple(self._rooms_of.get(listener, ())):
-            self.leave(listener, room_id)
+        for room in self._rooms_of.pop(listener, ()):
+            self._part(listener, room)
 
     def offer(self, prepared: Prepared) -> bool:
         """Take an entry from wherever it comes, as often as it comes. Says whether the room now has a hole."""
@@ -104,7 +98,7 @@ class Hub:
         is_wanted = room.last is None or seq > room.last or bool(room.held)
         if is_next or (is_wanted and len(room.entries) < self._max_kept):
             room.entries[seq] = prepared
-        self._pass_on(room_id, room)
+        self._pass_on(room)
         return room.has_hole
 
     def flush(self) -> int:
@@ -116,10 +110,11 @@ class Hub:
         return delivered
 
     def listening(self, listener: Listener, room_id: UUID) -> bool:
-        return room_id in self._rooms_of.get(listener, ())
+        room = self._rooms.get(room_id)
+        return room is not None and listener in room
 
     def rooms_of(self, listener: Listener) -> frozenset[UUID]:
-        return frozenset(self._rooms_of.get(listener, ()))
+        return frozenset(room.id for room in self._rooms_of.get(listener, ()))
 
     def position(self, listener: Listener, room_id: UUID) -> int | None:
         """The seq up to which the listener has had everything; None if it is held back or does not listen."""
@@ -149,7 +144,18 @@ class Hub:
     def rooms(self) -> Iterable[UUID]:
         return tuple(self._rooms)
 
-    def _pass_on(self, room_id: UUID, room: Room) -> None:
+    def _part(self, listener: Listener, room: Room) -> None:
+        if listener in room.live:
+            self._delivered += room.flush()
+            del room.live[listener]
+        room.ahead.pop(listener, None)
+        if listener in room.held:
+            room.held.remove(listener)
+            room.forget_passed_on()
+        if room.is_empty:
+            del self._rooms[room.id]
+
+    def _pass_on(self, room: Room) -> None:
         while room.last is not None and (prepared := room.entries.get(room.last + 1)) is not None:
             room.last += 1
             if not room.held or len(room.entries) > self._max_kept:
@@ -157,7 +163,7 @@ class Hub:
             if room.live:
                 self._send_out(room, prepared.frame)
             if prepared.entry.kind in ENDINGS:
-                self._end(room_id, room, prepared.entry)
+                self._end(room, prepared.entry)
             if room.ahead:
                 self._rejoin(room)
 
@@ -168,12 +174,12 @@ class Hub:
             if len(self._outgoing) == 1:
                 self._flush_soon(self.flush)
 
-    def _end(self, room_id: UUID, room: Room, entry: RoomEntry) -> None:
+    def _end(self, room: Room, entry: RoomEntry) -> None:
         """Dismiss those for whom this entry is the last one."""
         for listener in tuple(room.live):
             reason = removal(entry, listener.user_id)
             if reason is not None:
-                self._dismiss(listener, room_id, reason)
+                self._dismiss(listener, room.id, reason)
 
     def _dismiss(self, listener: Listener, room_id: UUID, reason: Reason) -> None:
         self.leave(listener, room_id)

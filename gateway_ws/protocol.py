@@ -1,8 +1,8 @@
 """The uvicorn WebSocket protocol whose transport the gateway writes to itself.
 
 A broadcast is framed once, and the same bytes are written to every connection. What is used of uvicorn's class beyond
-its public face: `scope`, `transport`, `conn`, `queue`, `writable`, `close_sent`, `close_timer`, `read_paused`,
-`ping_sent_at`, `pong_timer`, `schedule_ping`; of websockets' below it: `recv_frame`, `current_size`.
+its public face: `scope`, `request`, `response`, `transport`, `conn`, `queue`, `writable`, `close_sent`, `close_timer`,
+`read_paused`, `ping_sent_at`, `pong_timer`, `schedule_ping`; of websockets' below it: `recv_frame`, `current_size`.
 """
 
 import struct
@@ -36,6 +36,17 @@ def text_frame(payload: bytes) -> bytes:
     if length < 65536:
         return struct.pack("!BBH", 0x81, 126, length) + payload
     return struct.pack("!BBQ", 0x81, 127, length) + payload
+
+
+class _Nobody:
+    """What is for the application's task, when that has ended."""
+
+    @staticmethod
+    def put_nowait(_message: object) -> None:
+        pass
+
+
+_NOBODY = _Nobody()
 
 
 class _ServerProtocol(ServerProtocol):
@@ -121,6 +132,9 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
+        # most of what an idle connection holds, and nobody asks for any more
+        self.queue = cast(Any, _NOBODY)
+        del self.scope, self.request, self.response
 
     async def run_asgi(self) -> None:
         try:

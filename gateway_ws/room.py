@@ -38,13 +38,14 @@ class Prepared:
     frame: bytes
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Room:
     """`last` is the seq of the last entry passed on, None until the first catch-up tells it; `head` is the highest that
     was heard of. Listeners are `live`, who have had everything up to `last` but what is still `outgoing`; `ahead`, who
     have had more, up to their position; or `held` back. `entries` are the ones after `last`, and while anybody is held
     back also those before it."""
 
+    id: UUID
     last: int | None = None
     head: int = 0
     live: dict[Listener, None] = field(default_factory=dict)
