@@ -24,7 +24,7 @@ from tests.support.client import User
 
 MEMBERS = 200
 STALLED = 2
-SECONDS = 20.0
+SECONDS = 15.0
 MAX_UNSENT_BYTES = 256 * 1024
 """A quarter of what is usual, so that it is soon passed."""
 

@@ -17,7 +17,7 @@ from bench.load.loop import Loop, Reader, Stuck
 from bench.peers.websocket import text_frame, upgrade_request
 
 _FEW = 32
-_GIVEN_UP_AFTER_S = 120
+_PATIENCE_S = 60
 _CONNECTED_IN_A_TURN = 32
 _HEAD_BYTES = 4096
 _RETRY_AFTER_S = 0.5, 1.5
@@ -84,13 +84,15 @@ class Arrivals:
 
 
 def let_in(loop: Loop, base_url: str, hellos: Iterable[Hello], welcomed: Welcomed) -> None:
-    """A few at a time, until all are in. Raises `Stuck`."""
+    """A few at a time, until all are in. Raises `Stuck`: for long nobody was let in."""
     arrivals = Arrivals(loop, base_url, hellos, _FEW, welcomed)
-    give_up_at = time.monotonic() + _GIVEN_UP_AFTER_S
+    in_before, give_up_at = 0, time.monotonic() + _PATIENCE_S
     while not arrivals.all_in:
-        if time.monotonic() > give_up_at:
-            raise Stuck(f"{arrivals.welcomed} are in, after {arrivals.refused} refusals")
         arrivals.read(0.1)
+        if arrivals.welcomed > in_before:
+            in_before, give_up_at = arrivals.welcomed, time.monotonic() + _PATIENCE_S
+        elif time.monotonic() > give_up_at:
+            raise Stuck(f"{arrivals.welcomed} are in, after {arrivals.refused} refusals")
 
 
 class _Arrival:
