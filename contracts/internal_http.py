@@ -5,9 +5,11 @@
 | `GET /internal/v1/users/{id}` → `UserView`, 404 | chat_service → user_service |
 | `POST /internal/v1/sessions/active` `ActiveSessionsRequest` → `ActiveSessions` | gateway_ws → user_service |
 | `POST /emails/check` `EmailCheck` → `EmailAnswer`, 503 `behind` | user_service → bloom_service |
-| `GET /internal/v1/users/{id}/rooms` → `RoomIds` | gateway_ws → chat_service |
-| `POST /internal/v1/users/{id}/catch_up` `CatchUpRequest` → `CatchUp` | gateway_ws → chat_service |
+| `POST /internal/v1/users/rooms` `RoomsOfUsersRequest` → `RoomsOfUsers` | gateway_ws → chat_service |
+| `POST /internal/v1/users/catch_up` `CatchUpsRequest` → `CatchUps` | gateway_ws → chat_service |
 | `POST /internal/v1/rooms/entries` `EntriesRequest` → `Entries` | gateway_ws → chat_service |
+| `GET /internal/v1/users/{id}/rooms` → `RoomIds` | older gateway_ws → chat_service |
+| `POST /internal/v1/users/{id}/catch_up` `CatchUpRequest` → `CatchUp` | older gateway_ws → chat_service |
 """
 
 from typing import Self
@@ -107,6 +109,53 @@ class CatchUp(Contract):
     entries: dict[UUID, list[RoomEntry]]
 
 
+class RoomsOfUsersRequest(Question):
+    """Which rooms are these users in?"""
+
+    user_ids: list[UUID] = Field(min_length=1, max_length=100)
+
+
+class RoomsOfUsers(Contract):
+    """The ids of their rooms, of each user who is in any."""
+
+    room_ids: dict[UUID, list[UUID]]
+
+
+class Asker(Question):
+    """A user who wants to catch up, from one connection. `resume` is as in `CatchUpRequest`."""
+
+    user_id: UUID
+    resume: dict[UUID, Seq] = Field(default_factory=dict)
+
+
+class CatchUpsRequest(Question):
+    """What have all these missed? `limit` is as in `CatchUpRequest`. A user may be named several times."""
+
+    askers: list[Asker] = Field(min_length=1, max_length=100)
+    limit: int = Field(default=200, ge=1, le=1000)
+
+
+class AskerView(Contract):
+    """`user` and `rooms` are as in `CatchUp`."""
+
+    user: UserView | None
+    rooms: list[RoomView]
+
+
+class CatchUps(Contract):
+    """One consistent view of the log for several askers, in the order in which they asked: for the first at least, and
+    for no more of them than whose entries, taken together, are few enough for one answer. The others are to ask again.
+
+    `entries` has, per room, what any of them has missed, once for all: without a hole up to `head`, at most the last
+    `limit`. Of the rooms in their own view, and of no others, each is to be given what comes after their own resume
+    point: where the first one's seq is beyond the next, it tells of the gap.
+    """
+
+    epoch: str
+    askers: list[AskerView] = Field(min_length=1)
+    entries: dict[UUID, list[RoomEntry]]
+
+
 class EntriesRequest(Question):
     """`after` names the last seq known per room."""
 
@@ -129,6 +178,10 @@ INTERNAL_HTTP: dict[str, type[Contract]] = {
     "room_ids": RoomIds,
     "catch_up_request": CatchUpRequest,
     "catch_up": CatchUp,
+    "rooms_of_users_request": RoomsOfUsersRequest,
+    "rooms_of_users": RoomsOfUsers,
+    "catch_ups_request": CatchUpsRequest,
+    "catch_ups": CatchUps,
     "entries_request": EntriesRequest,
     "entries": Entries,
 }

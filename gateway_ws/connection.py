@@ -125,11 +125,11 @@ class Connection:
     def send(self, frame: Contract) -> None:
         self.queue(text_frame(frame.model_dump_json(exclude_none=isinstance(frame, Error)).encode()))
 
-    def queue(self, frame: bytes) -> None:
-        """Send a frame together with what else comes in this tick."""
+    def queue(self, frames: bytes, number: int = 1) -> None:
+        """Send so many whole frames together with what else comes in this tick."""
         if self.is_open:
-            DELIVERED.inc()
-            self._keep(frame)
+            DELIVERED.inc(number)
+            self._keep(frames)
 
     def queue_news(self, frame: bytes) -> None:
         """Send a frame, or drop it if much is waiting."""

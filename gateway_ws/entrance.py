@@ -2,17 +2,16 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import structlog
 
 from contracts.frames import FrameUser, Gap, Limits, RoomAdded, RoomRemoved, Welcome
-from contracts.internal_http import CatchUp, RoomView
-from contracts.messages import RoomEntry
+from contracts.internal_http import RoomView
+from gateway_ws.caught_up import CaughtUp, Portion
 from gateway_ws.chat_client import ChatClient, ChatUnavailable
 from gateway_ws.connection import Connection
-from gateway_ws.framing import event_frame
 from gateway_ws.hub import Hub
 from gateway_ws.pending import PendingCommands
 from gateway_ws.protocol import PING_INTERVAL_S
@@ -67,7 +66,7 @@ class Entrance:
                     # also if it was left or deleted: the log, which would tell, is not theirs to read
                     connection.send(RoomRemoved(room_id=room_id, reason="removed"))
             for room in view.rooms:
-                await self._replay(connection, room, resume.get(room.id), view.entries.get(room.id, []))
+                await self._replay(connection, room, resume.get(room.id), view.missed.get(room.id, ()))
 
     async def add_room(self, connection: Connection, room_id: UUID, joined_seq: int) -> None:
         """Tell a connection of a room that its user has joined, from the entry of that on. Tries until it works."""
@@ -117,7 +116,7 @@ class Entrance:
             self._hub.leave(connection, room_id)
             return
         connection.send(RoomAdded(room=room))
-        await self._replay(connection, room, resume.get(room_id), view.entries.get(room_id, []))
+        await self._replay(connection, room, resume.get(room_id), view.missed.get(room_id, ()))
 
     async def _listen(self, connection: Connection, room_ids: set[UUID]) -> None:
         for room_id in room_ids:
@@ -125,18 +124,19 @@ class Entrance:
         await self._shards.bind(room_ids)
 
     async def _replay(
-        self, connection: Connection, room: RoomView, after: int | None, entries: list[RoomEntry]
+        self, connection: Connection, room: RoomView, after: int | None, missed: Sequence[Portion]
     ) -> None:
-        if entries and after is not None and entries[0].seq > after + 1:
-            connection.send(Gap(room_id=room.id, after=after, before=entries[0].seq))
-        for entry in entries:
+        if missed and after is not None and (first := missed[0].entries[0]).seq > after + 1:
+            connection.send(Gap(room_id=room.id, after=after, before=first.seq))
+        for portion in missed:
             await connection.room_for_more()
-            connection.queue(event_frame(entry))
-            self._pending.committed(entry)
+            connection.queue(portion.frames, len(portion.entries))
+            for entry in portion.entries:
+                self._pending.committed(entry)
         if self._hub.release(connection, room.id, room.head):
             self._repair.hole_seen()
 
-    def _welcome(self, connection: Connection, view: CatchUp) -> Welcome:
+    def _welcome(self, connection: Connection, view: CaughtUp) -> Welcome:
         claims = connection.claims
         if claims is None:
             raise RuntimeError("nobody has said hello")

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,11 +29,14 @@ from contracts.envelope import Envelope, encode
 from contracts.internal_http import (
     ActiveSessions,
     ActiveSessionsRequest,
-    CatchUp,
-    CatchUpRequest,
+    Asker,
+    AskerView,
+    CatchUps,
+    CatchUpsRequest,
     Entries,
     EntriesRequest,
-    RoomIds,
+    RoomsOfUsers,
+    RoomsOfUsersRequest,
     RoomView,
 )
 from contracts.messages import (
@@ -116,6 +119,7 @@ class ChatStandIn:
         self.available = True
         self.before_catch_up: list[asyncio.Event] = []
         self.after_catch_up: list[asyncio.Event] = []
+        self.answer_at_most: int | None = None
         self.asked: list[str] = []
         for queue in COMMAND_QUEUES:
             bus.consume(queue, self._handle)
@@ -269,17 +273,17 @@ class ChatStandIn:
             self._ask("healthz")
             return {}
 
-        @app.get("/internal/v1/users/{user_id}/rooms")
-        async def room_ids(user_id: UUID) -> RoomIds:
+        @app.post("/internal/v1/users/rooms")
+        async def room_ids(request: RoomsOfUsersRequest) -> RoomsOfUsers:
             self._ask("rooms")
-            return RoomIds(room_ids=[room.id for room in self._rooms_of(user_id)])
+            return RoomsOfUsers(room_ids={id: [room.id for room in self._rooms_of(id)] for id in request.user_ids})
 
-        @app.post("/internal/v1/users/{user_id}/catch_up")
-        async def catch_up(user_id: UUID, request: CatchUpRequest) -> CatchUp:
+        @app.post("/internal/v1/users/catch_up")
+        async def catch_up(request: CatchUpsRequest) -> CatchUps:
             self._ask("catch_up")
             if self.before_catch_up:
                 await self.before_catch_up.pop(0).wait()
-            found = self._catch_up(user_id, request.resume, request.limit)
+            found = self._catch_up(request.askers[: self.answer_at_most], request.limit)
             if self.after_catch_up:
                 await self.after_catch_up.pop(0).wait()
             return found
@@ -300,10 +304,20 @@ class ChatStandIn:
     def _rooms_of(self, user_id: UUID) -> list[Room]:
         return [room for room in self.rooms.values() if user_id in room.members]
 
-    def _catch_up(self, user_id: UUID, resume: Mapping[UUID, int], limit: int) -> CatchUp:
-        rooms = self._rooms_of(user_id)
-        entries = {room.id: room.log[max(resume[room.id], room.head - limit) :] for room in rooms if room.id in resume}
-        return CatchUp(epoch="1", user=None, rooms=[room.view() for room in rooms], entries=entries)
+    def _catch_up(self, askers: Sequence[Asker], limit: int) -> CatchUps:
+        after: dict[UUID, int] = {}
+        for asker in askers:
+            for room in self._rooms_of(asker.user_id):
+                if room.id in asker.resume:
+                    own = max(asker.resume[room.id], room.head - limit)
+                    after[room.id] = min(own, after.get(room.id, own))
+        return CatchUps(
+            epoch="1",
+            askers=[
+                AskerView(user=None, rooms=[room.view() for room in self._rooms_of(asker.user_id)]) for asker in askers
+            ],
+            entries={room_id: self.rooms[room_id].log[seq:] for room_id, seq in after.items()},
+        )
 
 
 class GatewayServer:
