@@ -44,7 +44,7 @@ class Together(Generic[Question, Answer]):
 
     async def answer(self, question: Question) -> Answer:
         """Raises what `ask` does. Who is cancelled meanwhile costs the others nothing."""
-        waiting = _Waiting(question, asyncio.get_running_loop().create_future())
+        waiting: _Waiting[Question, Answer] = _Waiting(question, asyncio.get_running_loop().create_future())
         self._line.append(waiting)
         if len(self._flights) < _FLIGHTS:
             flight = asyncio.create_task(self._fly())

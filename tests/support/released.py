@@ -21,12 +21,17 @@ _READERS_OVER_HTTP = {
     "http.active_sessions.v1": Service.GATEWAY_WS,
     "http.email_check.v1": Service.BLOOM_SERVICE,
     "http.email_answer.v1": Service.USER_SERVICE,
-    "http.room_ids.v1": Service.GATEWAY_WS,
     "http.catch_up_request.v1": Service.CHAT_SERVICE,
-    "http.catch_up.v1": Service.GATEWAY_WS,
+    "http.rooms_of_users_request.v1": Service.CHAT_SERVICE,
+    "http.rooms_of_users.v1": Service.GATEWAY_WS,
+    "http.catch_ups_request.v1": Service.CHAT_SERVICE,
+    "http.catch_ups.v1": Service.GATEWAY_WS,
     "http.entries_request.v1": Service.CHAT_SERVICE,
     "http.entries.v1": Service.GATEWAY_WS,
 }
+
+_READ_BY_OLDER_RELEASES = frozenset({"http.room_ids.v1", "http.catch_up.v1"})
+"""Written for them alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,7 @@ def _readers(contracted: Contracted) -> tuple[Service, ...]:
         case Kind.ENTRY | Kind.CLIENT_FRAME:
             return (Service.GATEWAY_WS,)
         case Kind.INTERNAL_HTTP:
-            return (_READERS_OVER_HTTP[contracted.name],)
+            return () if contracted.name in _READ_BY_OLDER_RELEASES else (_READERS_OVER_HTTP[contracted.name],)
     return ()
 
 

@@ -14,7 +14,7 @@ from chat_service.services.users import Users
 from common.database import Database
 from common.ids import now, uuid7
 from contracts.entries import DELETED_DISPLAY_NAME, DELETED_USERNAME
-from contracts.internal_http import CatchUpRequest, EntriesRequest
+from contracts.internal_http import CatchUpRequest, CatchUpsRequest, EntriesRequest, RoomsOfUsersRequest
 from contracts.messages import (
     CommandRefused,
     DeleteMessage,
@@ -193,6 +193,39 @@ async def caught_up(service: ChatService, database: Database, sample: Sample) ->
     }
 
 
+async def all_are_caught_up(service: ChatService, database: Database, sample: Sample) -> None:
+    question = CatchUpsRequest.model_validate(sample.json)
+    async with database.write() as session:
+        for asker in question.askers:
+            for room_id in asker.resume:
+                await store_member(session, room_id=room_id, user_id=asker.user_id)
+        await session.commit()
+
+    answer = ok(await ask(service, "/users/catch_up", sample))
+
+    assert [{room["id"] for room in view["rooms"]} for view in answer["askers"]] == [
+        {str(room_id) for room_id in asker.resume} for asker in question.askers
+    ]
+    assert seqs(answer) == {
+        str(room_id): list(range(max(after, HEAD - question.limit) + 1, HEAD + 1))
+        for asker in question.askers
+        for room_id, after in asker.resume.items()
+    }
+
+
+async def told_rooms(service: ChatService, database: Database, sample: Sample) -> None:
+    question = RoomsOfUsersRequest.model_validate(sample.json)
+    rooms = {user_id: uuid7() for user_id in question.user_ids}
+    async with database.write() as session:
+        for user_id, room_id in rooms.items():
+            await store_member(session, room_id=room_id, user_id=user_id)
+        await session.commit()
+
+    answer = ok(await ask(service, "/users/rooms", sample))
+
+    assert answer["room_ids"] == {str(user_id): [str(room_id)] for user_id, room_id in rooms.items()}
+
+
 async def told_entries(service: ChatService, database: Database, sample: Sample) -> None:
     question = EntriesRequest.model_validate(sample.json)
     async with database.write() as session:
@@ -306,5 +339,7 @@ EFFECTS: dict[str, Callable[[ChatService, Database, Sample], Awaitable[None]]] =
     MarkRead.type: mark_is_moved,
     "http.user_view.v1": user_is_looked_up,
     "http.catch_up_request.v1": caught_up,
+    "http.rooms_of_users_request.v1": told_rooms,
+    "http.catch_ups_request.v1": all_are_caught_up,
     "http.entries_request.v1": told_entries,
 }

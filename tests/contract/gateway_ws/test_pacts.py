@@ -135,7 +135,7 @@ async def test_uses_these_answers_of_chat_service() -> None:
             chat = ChatClient(chat_service, "secret", patience=0)
             assert await chat.room_ids(USER) == [ROOM]
             view = await chat.catch_up(USER, {ROOM: 0}, 200)
-            assert (view.rooms[0].head, view.entries[ROOM][0].seq) == (1, 1)
+            assert (view.rooms[0].head, view.missed[ROOM][0].entries[0].seq) == (1, 1)
             assert (await chat.entries({ROOM: 0}, 200)).entries[ROOM][0].data["text"] == "hello"
             assert await chat.missing() is None
 
@@ -289,7 +289,7 @@ def _state_messages(uses: Uses) -> None:
 
 
 def _state_answers(uses: Uses) -> None:
-    given, of_user = "somebody is in a room with one entry", f"/internal/v1/users/{USER}"
+    given = "somebody is in a room with one entry"
     posted = {
         "room_id": str(ROOM),
         "seq": some_number(1),
@@ -313,18 +313,22 @@ def _state_answers(uses: Uses) -> None:
     }
     names = {"username": some_text("ada"), "display_name": some_text("Ada"), "version": some_number(1)}
     uses.answer(
-        "the rooms of a user", given=given, method="GET", path=f"{of_user}/rooms", answer={"room_ids": [str(ROOM)]}
-    )
-    uses.answer(
-        "all that a user has missed",
+        "the rooms of users",
         given=given,
         method="POST",
-        path=f"{of_user}/catch_up",
-        body={"resume": {str(ROOM): 0}, "limit": 200},
+        path="/internal/v1/users/rooms",
+        body={"user_ids": [str(USER)]},
+        answer={"room_ids": {str(USER): [str(ROOM)]}},
+    )
+    uses.answer(
+        "all that users have missed",
+        given=given,
+        method="POST",
+        path="/internal/v1/users/catch_up",
+        body={"askers": [{"user_id": str(USER), "resume": {str(ROOM): 0}}], "limit": 200},
         answer={
             "epoch": some_text("1"),
-            "user": {"id": str(USER), **names},
-            "rooms": [room],
+            "askers": [{"user": {"id": str(USER), **names}, "rooms": [room]}],
             "entries": {str(ROOM): [posted]},
         },
     )

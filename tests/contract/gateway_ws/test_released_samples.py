@@ -1,5 +1,6 @@
 """Whatever was ever released for gateway_ws to read is understood by its real handlers, as real connections see."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from uuid import UUID
@@ -338,19 +339,39 @@ def with_token(sample: Sample, token: str) -> str:
 
 
 async def rooms_are_told(_gateway: GatewayServer, sample: Sample) -> None:
+    told = sample.json["room_ids"]
     async with asking(sample) as chat:
-        assert [str(room_id) for room_id in await chat.room_ids(uuid7())] == sample.json["room_ids"]
+        for user_id in (*told, str(uuid7())):
+            assert [str(room_id) for room_id in await chat.room_ids(UUID(user_id))] == told.get(user_id, [])
 
 
 async def is_caught_up(_gateway: GatewayServer, sample: Sample) -> None:
+    told, (first, *_) = sample.json, sample.json["askers"]
     async with asking(sample) as chat:
         view = await chat.catch_up(uuid7(), {}, 200)
 
-    told = sample.json
     assert view.epoch == told["epoch"]
-    assert (view.user and view.user.username) == (told["user"] and told["user"]["username"])
-    assert [(str(room.id), room.head) for room in view.rooms] == [(room["id"], room["head"]) for room in told["rooms"]]
-    assert_told(view.entries, told)
+    assert (view.user and view.user.username) == (first["user"] and first["user"]["username"])
+    assert [(str(room.id), room.head) for room in view.rooms] == [(room["id"], room["head"]) for room in first["rooms"]]
+    await is_told_what_was_missed(told)
+
+
+async def is_told_what_was_missed(told: Json) -> None:
+    """To one who is in the rooms of which the answer has entries: a sample's rooms are others."""
+    (first, *_) = told["askers"]
+    rooms = [
+        {**room, "id": room_id, "head": entries[-1]["seq"]}
+        for (room_id, entries), room in zip(told["entries"].items(), first["rooms"], strict=False)
+    ]
+    resume = {UUID(room_id): entries[0]["seq"] - 1 for room_id, entries in told["entries"].items()}
+    in_them = {**told, "askers": [{**first, "rooms": rooms}]}
+    async with asking(Sample("", "", json.dumps(in_them).encode())) as chat:
+        missed = (await chat.catch_up(uuid7(), resume, 200)).missed
+
+    assert_told(
+        {room_id: [one for portion in portions for one in portion.entries] for room_id, portions in missed.items()},
+        told,
+    )
 
 
 async def entries_are_told(_gateway: GatewayServer, sample: Sample) -> None:
@@ -420,8 +441,8 @@ EFFECTS: dict[str, Callable[[GatewayServer, Sample], Awaitable[None]]] = {
     "client.typing.v1": typing_is_sent,
     "client.watch.v1": presence_is_watched,
     "client.refresh.v1": token_is_replaced,
-    "http.room_ids.v1": rooms_are_told,
-    "http.catch_up.v1": is_caught_up,
+    "http.rooms_of_users.v1": rooms_are_told,
+    "http.catch_ups.v1": is_caught_up,
     "http.entries.v1": entries_are_told,
     "http.active_sessions.v1": active_sessions_are_told,
 }
