@@ -40,19 +40,28 @@ class Together(Generic[Question, Answer]):
         self._weigh = weigh
         self._concerns_all = concerns_all
         self._line: deque[_Waiting[Question, Answer]] = deque()
-        self._flights: set[asyncio.Task[None]] = set()
+        self._flights = 0
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def answer(self, question: Question) -> Answer:
         """Raises what `ask` does. Who is cancelled meanwhile costs the others nothing."""
         waiting: _Waiting[Question, Answer] = _Waiting(question, asyncio.get_running_loop().create_future())
         self._line.append(waiting)
-        if len(self._flights) < _FLIGHTS:
-            flight = asyncio.create_task(self._fly())
-            self._flights.add(flight)
-            flight.add_done_callback(self._flights.discard)
+        if self._flights < _FLIGHTS:
+            self._flights += 1
+            task = asyncio.create_task(self._fly())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return await waiting.answer
 
     async def _fly(self) -> None:
+        try:
+            await self._ask_until_all_are_answered()
+        finally:
+            # not when the task is found to be done: whoever asks before that has to have another
+            self._flights -= 1
+
+    async def _ask_until_all_are_answered(self) -> None:
         while asked := self._take():
             try:
                 answers = await self._ask([waiting.question for waiting in asked])

@@ -6,7 +6,6 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Uuid, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chat_service.events import room_entry
 from chat_service.models import Entry, LogEpoch, Member, Room, User
 from chat_service.rules import Action
 from chat_service.services.access import room_view, see_room
@@ -41,7 +40,8 @@ _ROOMS = ManyRows(
 _ENTRIES = ManyRows(
     {"room_id": Uuid(), "after": BigInteger(), "last": BigInteger()},
     lambda wanted: (
-        select(Entry)
+        # columns, as there may be many
+        select(*Entry.__table__.columns)
         .join(
             wanted,
             (Entry.room_id == wanted.c.room_id) & (Entry.seq > wanted.c.after) & (Entry.seq <= wanted.c.last),
@@ -133,8 +133,9 @@ async def _entries(session: AsyncSession, ranges: Mapping[UUID, tuple[int, int]]
         return {}
     wanted = [(room_id, *bounds) for room_id, bounds in ranges.items()]
     entries: dict[UUID, list[RoomEntry]] = {}
-    for entry in await session.scalars(*_ENTRIES.of(session, wanted)):
-        entries.setdefault(entry.room_id, []).append(room_entry(entry))
+    for row in (await session.execute(*_ENTRIES.of(session, wanted))).mappings():
+        entry = RoomEntry.model_validate(dict(row))
+        entries.setdefault(entry.room_id, []).append(entry)
     return entries
 
 

@@ -42,13 +42,13 @@ class Asking:
     """What is asked, each by a task of its own."""
 
     def __init__(self, office: Office, most: int = 100, weigh: Callable[[str], int] = lambda _: 1) -> None:
-        self._together = Together(
+        self.together = Together(
             office.ask, most=most, weigh=weigh, concerns_all=lambda error: isinstance(error, Hopeless)
         )
 
     async def ask(self, *questions: str) -> list[asyncio.Task[str]]:
         """Returns when all that can be has been asked."""
-        tasks = [asyncio.create_task(self._together.answer(question)) for question in questions]
+        tasks = [asyncio.create_task(self.together.answer(question)) for question in questions]
         await settle()
         return tasks
 
@@ -88,6 +88,21 @@ async def test_one_that_hangs_is_no_wall(office: Office) -> None:
     assert not hanging.done()
     await office.let_go(0)
     assert await hanging == "A"
+
+
+async def test_who_asks_again_at_once_is_answered_again(office: Office) -> None:
+    asking = Asking(office)
+    await asking.ask("hanging")
+
+    async def ask_twice() -> list[str]:
+        return [await asking.together.answer(question) for question in "ab"]
+
+    task = asyncio.create_task(ask_twice())
+    await settle()
+    await office.let_go(1)
+    await office.let_go(2)
+
+    assert await task == ["A", "B"]
 
 
 async def test_what_comes_meanwhile_is_asked_together_in_the_order_in_which_it_came(office: Office) -> None:
