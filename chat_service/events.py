@@ -4,7 +4,9 @@ Each payload comes with the W3C traceparent of what caused it.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.models import Entry, Outbox
@@ -20,7 +22,8 @@ _MAX_TOGETHER = 100
 """Payloads in one bus message: with the longest texts it has 5 MB, of the 16 MiB that RabbitMQ takes."""
 
 
-def room_entry(entry: Entry) -> RoomEntry:
+def room_entry(entry: Entry | Row[Any]) -> RoomEntry:
+    """An entry, or a row of all its columns."""
     return RoomEntry(
         room_id=entry.room_id,
         seq=entry.seq,

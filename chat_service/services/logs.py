@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Uuid, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chat_service.events import room_entry
 from chat_service.models import Entry, LogEpoch, Member, Room, User
 from chat_service.rules import Action
 from chat_service.services.access import room_view, see_room
@@ -133,9 +134,8 @@ async def _entries(session: AsyncSession, ranges: Mapping[UUID, tuple[int, int]]
         return {}
     wanted = [(room_id, *bounds) for room_id, bounds in ranges.items()]
     entries: dict[UUID, list[RoomEntry]] = {}
-    for row in (await session.execute(*_ENTRIES.of(session, wanted))).mappings():
-        entry = RoomEntry.model_validate(dict(row))
-        entries.setdefault(entry.room_id, []).append(entry)
+    for entry in await session.execute(*_ENTRIES.of(session, wanted)):
+        entries.setdefault(entry.room_id, []).append(room_entry(entry))
     return entries
 
 
