@@ -2,10 +2,12 @@
 
 import json
 import sqlite3
+import tarfile
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +17,8 @@ from tests.e2e.faults.state import Entry, Final, Member, Message, Room
 
 Rows = Callable[[str, str], Iterable[Json]]
 """Answers a query of a service's database with its rows, each by the names of its columns."""
+
+_ROWS_FILE = "/tmp/rows"
 
 _ROOMS = "SELECT id, head FROM rooms"
 _ENTRIES = "SELECT room_id, seq, id, kind, actor_id, command_id, at, data FROM entries ORDER BY room_id, seq"
@@ -42,9 +46,15 @@ def of_stack(postgres: Any) -> Final:
     def rows(service: str, query: str) -> Iterable[Json]:
         as_json = f"SELECT to_jsonb(r) FROM ({query}) r"  # noqa: S608
         psql = ["psql", "--no-psqlrc", "--tuples-only", "--no-align", "--username", "postgres", "--dbname", service]
-        code, (output, error) = postgres.exec_run([*psql, "--command", as_json], demux=True)
-        assert code == 0, (error or b"").decode()
-        yield from map(json.loads, (output or b"").splitlines())
+        # by way of a file: of an output of many megabytes the engine may lose the end, and not say so
+        code, output = postgres.exec_run([*psql, "--output", _ROWS_FILE, "--command", as_json])
+        assert code == 0, output.decode()
+        with TemporaryFile() as archive:
+            archive.writelines(postgres.get_archive(_ROWS_FILE)[0])
+            archive.seek(0)
+            with tarfile.open(fileobj=archive) as files:
+                (file,) = (found for one in files if (found := files.extractfile(one)) is not None)
+                yield from map(json.loads, file)
 
     return _final(rows)
 

@@ -78,8 +78,12 @@ class Run:
             history = self._workload.history
         # what is still on its way may yet become an entry
         await self._drain()
-        final = await asyncio.to_thread(of_stack, self._stack.container(Part("postgres")))
-        await asyncio.to_thread(self._verdict.judge, "stack", history, final)
+        try:
+            final = await asyncio.to_thread(of_stack, self._stack.container(Part("postgres")))
+        except Exception as error:
+            self._verdict.cannot_judge("stack", history, error)
+        else:
+            await asyncio.to_thread(self._verdict.judge, "stack", history, final)
 
     async def _drain(self) -> None:
         depths: dict[str, float] = {}

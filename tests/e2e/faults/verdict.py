@@ -54,6 +54,11 @@ class Verdict:
         self._violations += violations
         self._judged.append((name, history, final))
 
+    def cannot_judge(self, name: str, history: History, why: Exception) -> None:
+        """Without the final state, for which the history may be judged another time."""
+        self.fail(f"not judged: {type(why).__name__}: {why}")
+        self._judged.append((name, history, Final()))
+
     def tell(self) -> None:
         say(f"\n{self.table}\n")
         if self.growth is not None:
