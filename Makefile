@@ -36,7 +36,7 @@ test: lint $(if $(shell command -v npm),$(ASYNCAPI_PARSER)) ## Lint, and all tes
 test-stack: $(VENV)/dev ## Tests at RabbitMQ 4, and the end-to-end tests against a compose stack of their own
 	@deploy/test_stack.sh $(BIN)/python
 
-faults: $(VENV)/dev ## What is promised, while everything goes wrong, once: about seven minutes (SEED)
+faults: $(VENV)/dev ## What is promised, while everything goes wrong, once: about six minutes (SEED)
 	@$(BIN)/python -m tests.e2e.faults $(if $(SEED),--seed $(SEED))
 
 soak: $(VENV)/dev ## The same by chance, for long (MINUTES=60, RATE=100 commands per second, CLIENTS=12, SEED)
