@@ -15,7 +15,7 @@ from chat_service.services.batch import Batch, BatchMember, BatchMessage, Reacti
 from chat_service.services.log import erase_texts, lock_rooms, store
 from chat_service.services.outcomes import Command
 from chat_service.services.refusals import refused_before, remember_refused
-from chat_service.services.rows import ManyRows
+from chat_service.services.rows import ManyRows, each
 from chat_service.services.search_index import index, take_out
 from common.database import UtcDateTime
 from contracts.messages import DeleteMessage, EditMessage, MarkRead, ReactToMessage, RoomEntry, SendMessage
@@ -137,21 +137,21 @@ async def _members(session: AsyncSession, keys: set[tuple[UUID, UUID]]) -> dict[
 async def _done(session: AsyncSession, command_ids: set[UUID]) -> dict[tuple[UUID, UUID], RoomEntry]:
     if not command_ids:
         return {}
-    found = await session.scalars(*_DONE.of(session, _each(command_ids)))
+    found = await session.scalars(*_DONE.of(session, each(command_ids)))
     return {(entry.actor_id, entry.command_id): room_entry(entry) for entry in found if entry.command_id}
 
 
 async def _messages(session: AsyncSession, message_ids: Collection[UUID]) -> dict[UUID, BatchMessage]:
     if not message_ids:
         return {}
-    found = await session.execute(*_MESSAGES.of(session, _each(message_ids)))
+    found = await session.execute(*_MESSAGES.of(session, each(message_ids)))
     return {values[0]: BatchMessage(*values) for values in found}
 
 
 async def _emojis(session: AsyncSession, message_ids: Collection[UUID]) -> Sequence[tuple[UUID, str, int]]:
     if not message_ids:
         return []
-    found = await session.execute(*_EMOJIS.of(session, _each(message_ids)))
+    found = await session.execute(*_EMOJIS.of(session, each(message_ids)))
     return [(message_id, emoji, users) for message_id, emoji, users in found]
 
 
@@ -166,12 +166,8 @@ async def _edits(session: AsyncSession, message_ids: Collection[UUID]) -> Sequen
     """How often each has been edited that has been."""
     if not message_ids:
         return []
-    found = await session.execute(*_EDITS.of(session, _each(message_ids)))
+    found = await session.execute(*_EDITS.of(session, each(message_ids)))
     return [(message_id, number) for message_id, number in found]
-
-
-def _each(ids: Collection[UUID]) -> list[tuple[UUID]]:
-    return [(id,) for id in ids]
 
 
 async def _write_posted(session: AsyncSession, posted: Sequence[BatchMessage]) -> None:

@@ -11,7 +11,7 @@ from chat_service.models import Entry, LogEpoch, Member, Room, User
 from chat_service.rules import Action
 from chat_service.services.access import room_view, see_room
 from chat_service.services.room_erasure import hide_texts
-from chat_service.services.rows import ManyRows
+from chat_service.services.rows import ManyRows, each
 from common.database import Database
 from contracts.internal_http import Asker, AskerView, CatchUps, RoomView, UserView
 from contracts.messages import RoomEntry
@@ -67,7 +67,7 @@ class Logs:
         """Of the rooms of each of the users who is in any."""
         found: dict[UUID, list[UUID]] = {}
         async with self._database.read() as session:
-            for user_id, room_id in await session.execute(*_ROOM_IDS.of(session, _each(user_ids))):
+            for user_id, room_id in await session.execute(*_ROOM_IDS.of(session, each(user_ids))):
                 found.setdefault(user_id, []).append(room_id)
         return found
 
@@ -115,14 +115,14 @@ def _fitting(
 
 async def _users(session: AsyncSession, user_ids: Set[UUID]) -> dict[UUID, UserView]:
     """Those who are known and not gone."""
-    found = await session.scalars(*_USERS.of(session, _each(user_ids)))
+    found = await session.scalars(*_USERS.of(session, each(user_ids)))
     return {user.id: UserView.model_validate(user, from_attributes=True) for user in found}
 
 
 async def _rooms(session: AsyncSession, user_ids: Set[UUID]) -> dict[UUID, list[RoomView]]:
     """Each user's rooms, as they see them."""
     views: dict[UUID, list[RoomView]] = {user_id: [] for user_id in user_ids}
-    for room, member in await session.execute(*_ROOMS.of(session, _each(user_ids))):
+    for room, member in await session.execute(*_ROOMS.of(session, each(user_ids))):
         views[member.user_id].append(room_view(room, member))
     return views
 
@@ -137,7 +137,3 @@ async def _entries(session: AsyncSession, ranges: Mapping[UUID, tuple[int, int]]
     for entry in await session.execute(*_ENTRIES.of(session, wanted)):
         entries.setdefault(entry.room_id, []).append(room_entry(entry))
     return entries
-
-
-def _each(ids: Set[UUID]) -> list[tuple[UUID]]:
-    return [(id,) for id in ids]

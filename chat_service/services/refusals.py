@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.models import RefusedCommand
 from chat_service.services.outcomes import Refused
-from chat_service.services.rows import ManyRows
+from chat_service.services.rows import ManyRows, each
 from common.database import Database, DatabaseUnavailable
 from common.ids import now
 from contracts.messages import Refusal
@@ -37,7 +37,7 @@ async def refused_before(session: AsyncSession, event_ids: Sequence[UUID]) -> di
     """Those of the events whose commands have been refused, and how."""
     if not event_ids:
         return {}
-    found = await session.scalars(*_REFUSED.of(session, [(event_id,) for event_id in event_ids]))
+    found = await session.scalars(*_REFUSED.of(session, each(event_ids)))
     return {one.event_id: Refused(Refusal(one.code), one.retry_after) for one in found}
 
 

@@ -1,7 +1,7 @@
 """Many things in one statement."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -36,6 +36,11 @@ class ManyRows(Generic[AnyStatement]):
         """The statement for the session's database, and its parameters: what `session.execute` takes."""
         dialect = session.get_bind().dialect.name
         return self._statement(dialect), _parameters(dialect, self._columns, data)
+
+
+def each(ids: Collection[UUID]) -> list[Row]:
+    """The rows of a table with one column."""
+    return [(id,) for id in ids]
 
 
 def _table(dialect: str, columns: Mapping[str, TypeEngine[Any]]) -> FromClause:
