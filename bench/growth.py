@@ -1,12 +1,10 @@
-"""`python -m bench.growth`: what a message costs the servers, as what there is grows (P7)."""
+"""What a message costs the servers, as what there is grows (P7)."""
 
-import json
 import socket
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -164,7 +162,3 @@ def _cost(
     per_message = 1e6 * (used - idle * took) / len(schedule)
     sock.close()
     return Cost(size, per_second, 1 + len(receivers), per_message, per_message / (1 + len(receivers)), idle)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps([asdict(growth) for growth in measure()], indent=2) + "\n")

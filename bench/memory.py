@@ -1,11 +1,9 @@
-"""`python -m bench.memory`: what the gateway holds for each connection that is in, and idle (P5)."""
+"""What the gateway holds for each connection that is in, and idle (P5)."""
 
-import json
 import socket
-import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from bench.load.arrivals import Hello, let_in
@@ -91,7 +89,3 @@ def _idle(loop: Loop) -> None:
     until = time.monotonic() + _SETTLED_S
     while time.monotonic() < until:
         loop.read(0.1)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asdict(measure()), indent=2) + "\n")

@@ -1,12 +1,11 @@
-"""`python -m bench.stalled`: what those who read nothing cost the others, and what becomes of them (P8)."""
+"""What those who read nothing cost the others, and what becomes of them (P8)."""
 
 import json
 import socket
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -191,7 +190,3 @@ def _narrow_socket() -> socket.socket:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT_BYTES)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
     return sock
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asdict(measure()), indent=2) + "\n")

@@ -1,11 +1,10 @@
-"""`python -m bench.storm`: everybody comes back at once, each having missed something in each of their rooms (P6)."""
+"""Everybody comes back at once, each having missed something in each of their rooms (P6)."""
 
 import json
 import socket
-import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -203,7 +202,3 @@ def _used(parley: Parley) -> dict[str, float]:
 
 def _say_nothing(_number: int) -> None:
     raise AssertionError("nothing is to be said")
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asdict(measure()), indent=2) + "\n")
