@@ -32,6 +32,7 @@ _EXAMPLES: dict[str, Any] = {
     "after": 40,
     "before": 50,
     "client": "parley-web/1.0",
+    "digests": "2c" * 32 + "3d" * 32,
     "detail": "You are not a member of this room.",
     "display_name": "Zoë Müller 👋",
     "emoji": "👋🏽",
@@ -42,6 +43,8 @@ _EXAMPLES: dict[str, Any] = {
     "head": 60,
     "name": "Tea & biscuits",
     "read_seq": 40,
+    "second_email_digest": "4e" * 32,
+    "second_email_digest_key_id": "2026-07",
     "seq": 42,
     "text": 'Tea at "four"? \\o/\nSchön 👋',
     "token": "an access token",
@@ -51,7 +54,11 @@ _EXAMPLES: dict[str, Any] = {
 """What a string or number is, by the name of its field. Only a field with a pattern or a bound needs one."""
 
 _BY_HAND: dict[str, dict[str, Any]] = {
-    "http.email_check.v1": {"one": {"digest": "2c" * 32}, "several": {"digests": ["2c" * 32, "3d" * 32]}},
+    "http.email_check.v1": {
+        "one": {"digest": "2c" * 32},
+        "several": {"digests": ["2c" * 32, "3d" * 32]},
+        "keyed": {"digest": "2c" * 32, "key_id": "2026-01"},
+    },
 }
 """The samples of models that ask more than their schemas can say."""
 

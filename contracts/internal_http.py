@@ -5,6 +5,7 @@
 | `GET /internal/v1/users/{id}` → `UserView`, 404 | chat_service → user_service |
 | `POST /internal/v1/sessions/active` `ActiveSessionsRequest` → `ActiveSessions` | gateway_ws → user_service |
 | `POST /emails/check` `EmailCheck` → `EmailAnswer`, 503 `behind` | user_service → bloom_service |
+| `GET /internal/v1/emails/digests?key_id&after&limit` → `EmailDigests`, 404 | bloom_service → user_service |
 | `POST /internal/v1/users/rooms` `RoomsOfUsersRequest` → `RoomsOfUsers` | gateway_ws → chat_service |
 | `POST /internal/v1/users/catch_up` `CatchUpsRequest` → `CatchUps` | gateway_ws → chat_service |
 | `POST /internal/v1/rooms/entries` `EntriesRequest` → `Entries` | gateway_ws → chat_service |
@@ -12,7 +13,7 @@
 | `POST /internal/v1/users/{id}/catch_up` `CatchUpRequest` → `CatchUp` | older gateway_ws → chat_service |
 """
 
-from typing import Self
+from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, model_validator
@@ -50,8 +51,10 @@ class ActiveSessions(Contract):
 
 
 class EmailCheck(Question):
-    """Exactly one of the two."""
+    """Exactly one of `digest` and `digests`, made with the key that `key_id` names. (Versions before this field have
+    one key, which they do not name.)"""
 
+    key_id: str | None = None
     digest: EmailDigest | None = None
     digests: list[EmailDigest] | None = Field(default=None, min_length=1, max_length=1000)
 
@@ -66,6 +69,16 @@ class EmailAnswer(Contract):
     """One answer per digest, in order. False is certain: no such email is registered."""
 
     might_exist: list[bool]
+
+
+class EmailDigests(Contract):
+    """The digests of the registered emails under one key, in the order of their users' ids: some of them, as one string
+    of 64 hex digits each. `next` is what to ask for after these, None when there are no more.
+
+    Whoever begins to listen to `user.registered.v1` before asking for the first of them misses nobody."""
+
+    digests: Annotated[str, Field(pattern=r"^([0-9a-f]{64})*$")]
+    next: UUID | None
 
 
 class RoomView(Contract):
@@ -175,6 +188,7 @@ INTERNAL_HTTP: dict[str, type[Contract]] = {
     "active_sessions": ActiveSessions,
     "email_check": EmailCheck,
     "email_answer": EmailAnswer,
+    "email_digests": EmailDigests,
     "room_ids": RoomIds,
     "catch_up_request": CatchUpRequest,
     "catch_up": CatchUp,

@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
+from pydantic import Field
+
 from contracts.fields import Contract, EmailDigest, Seq, Timestamp
 from contracts.routing import COMMANDS, EVENTS, MEMBERS, PRESENCE, REPLIES, ROOMS, Key, Service
 
@@ -37,7 +39,8 @@ class UserEvent(Payload):
 
 
 class UserRegistered(UserEvent):
-    """`email_digest` is the HMAC-SHA256 of the canonical address under the key that `email_digest_key_id` names."""
+    """`email_digest` is the HMAC-SHA256 of the canonical address under the key that `email_digest_key_id` names;
+    `second_email_digest` the same under a second key, while one key takes the place of another."""
 
     type: ClassVar[str] = "user.registered.v1"
     consumers: ClassVar[tuple[Service, ...]] = (Service.CHAT_SERVICE, Service.BLOOM_SERVICE)
@@ -47,6 +50,8 @@ class UserRegistered(UserEvent):
     display_name: str
     email_digest: EmailDigest
     email_digest_key_id: str
+    second_email_digest: EmailDigest | None = None
+    second_email_digest_key_id: str | None = None
     version: int
     registered_at: Timestamp
 
@@ -92,6 +97,7 @@ class UsersWatermark(UserEvent):
     """Every user event committed before `as_of` has been published before this message.
 
     `nobody` says that no account existed then: whoever hears everything from here on knows of every account.
+    `email_digest_key_ids` names the keys under which digests are told, first the one under which is asked.
 
     Not durable: it is worth nothing three seconds later, the next one replaces it, and no event should wait for one to
     be stored.
@@ -103,6 +109,7 @@ class UsersWatermark(UserEvent):
 
     as_of: Timestamp
     nobody: bool = False
+    email_digest_key_ids: list[str] = Field(default_factory=list, max_length=2)
 
 
 # --- commands: what a user asks of a room ---------------------------------------------------------------------------
