@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from chat_service.models import Room
 from chat_service.rules import (
     MAX_EDITS,
     MAX_EMOJIS,
@@ -17,7 +16,7 @@ from chat_service.rules import (
     refusal_of_emoji,
     refusal_of_text,
 )
-from chat_service.services.log import append
+from chat_service.services.log import Log, append
 from chat_service.services.outcomes import Accepted, AnsweredCommand, Command, Moved, Outcome, Refused, Repeated
 from common.ids import now, uuid7
 from contracts.entries import MessageDeleted, MessageEdited, MessagePosted, ReactionAdded, ReactionRemoved
@@ -80,7 +79,7 @@ class Batch:
     it that came for the first time.
     """
 
-    rooms: dict[UUID, Room]
+    rooms: dict[UUID, Log]
     members: dict[tuple[UUID, UUID], BatchMember]
     done: dict[tuple[UUID, UUID], RoomEntry]
     messages: dict[UUID, BatchMessage]
@@ -132,7 +131,7 @@ class Batch:
             if entry.data["message_id"] in deleted and "text" in entry.data:
                 entry.data["text"] = None
 
-    def _refusal(self, command: AnsweredCommand, room: Room, member: BatchMember) -> Refusal | None:
+    def _refusal(self, command: AnsweredCommand, room: Log, member: BatchMember) -> Refusal | None:
         """Why not, to somebody who may do such things in this room."""
         match command:
             case SendMessage(text=text, reply_to=reply_to):
@@ -158,7 +157,7 @@ class Batch:
                 too_many = on and emoji not in emojis and len(emojis) >= MAX_EMOJIS
                 return refusal_of_emoji(emoji) or (Refusal.FORBIDDEN if too_many else None)
 
-    def _effect(self, command: AnsweredCommand, room: Room, member: BatchMember) -> RoomEntry:
+    def _effect(self, command: AnsweredCommand, room: Log, member: BatchMember) -> RoomEntry:
         match command:
             case SendMessage():
                 return self._post(command, room, member)
@@ -180,7 +179,7 @@ class Batch:
                 self._react(message, (message.id, emoji, command.user_id), entry.seq if on else None)
         return entry
 
-    def _post(self, send: SendMessage, room: Room, member: BatchMember) -> RoomEntry:
+    def _post(self, send: SendMessage, room: Log, member: BatchMember) -> RoomEntry:
         message_id = uuid7()
         data = MessagePosted(message_id=message_id, text=send.text, reply_to=send.reply_to)
         entry = _append(room, send, data, id=message_id)
@@ -217,17 +216,17 @@ class Batch:
         member.read_seq, member.moved = seq, True
         return Moved(seq)
 
-    def _message(self, room: Room, message_id: UUID) -> BatchMessage | None:
+    def _message(self, room: Log, message_id: UUID) -> BatchMessage | None:
         message = self.messages.get(message_id)
         return message if message is not None and message.room_id == room.id else None
 
-    def _readable(self, room: Room, message_id: UUID) -> BatchMessage | None:
+    def _readable(self, room: Log, message_id: UUID) -> BatchMessage | None:
         """One that still says something."""
         message = self._message(room, message_id)
         return None if message is None or message.deleted else message
 
 
-def _refusal_of_member(command: AnsweredCommand, room: Room, member: BatchMember) -> Refused | None:
+def _refusal_of_member(command: AnsweredCommand, room: Log, member: BatchMember) -> Refused | None:
     action = _ACTIONS[type(command)]
     code = refusal(action, room.kind, member.role)
     if code is not None:
@@ -239,7 +238,7 @@ def _refusal_of_member(command: AnsweredCommand, room: Room, member: BatchMember
 
 
 def _append(
-    room: Room,
+    room: Log,
     command: AnsweredCommand,
     data: MessagePosted | MessageEdited | MessageDeleted | ReactionAdded | ReactionRemoved,
     *,

@@ -1,13 +1,16 @@
 """A room's log. Here alone entries are made, and their seq allotted."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, Uuid, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import JSON, BigInteger, Select, Uuid, bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.models import Edit, Entry, Joining, Room
 from chat_service.services.access import UnknownRoom
+from chat_service.services.rows import ManyRows, each
 from common.ids import now, uuid7
 from contracts.entries import (
     DELETED_DISPLAY_NAME,
@@ -17,17 +20,37 @@ from contracts.entries import (
     MessageEdited,
     MessagePosted,
 )
+from contracts.fields import RoomKind
 from contracts.messages import RoomEntry
 
 _CHUNK = 1_000
 
-_LOCK = (
-    select(Room)
-    .where(Room.id.in_(bindparam("room_ids", expanding=True)), Room.deleted_at.is_(None))
-    .order_by(Room.id)
-    .with_for_update()
-)
+
+def _locking(what: Select[*tuple[Any, ...]]) -> ManyRows[Select[*tuple[Any, ...]]]:
+    return ManyRows(
+        lambda wanted: (
+            what.join(wanted, Room.id == wanted.c.id)
+            .where(Room.deleted_at.is_(None))
+            .order_by(Room.id)
+            .with_for_update(of=Room)
+        ),
+        wanted={"id": Uuid()},
+    )
+
+
+_LOCK = _locking(select(Room))
+_LOCK_LOGS = _locking(select(Room.id, Room.kind, Room.head, Room.message_count))
 _STORE = insert(Entry)
+
+
+@dataclass(slots=True)
+class Log:
+    """What of a locked room its log and those who speak in it need. The caller stores what changes."""
+
+    id: UUID
+    kind: RoomKind
+    head: int
+    message_count: int
 
 
 async def lock_rooms(session: AsyncSession, room_ids: Collection[UUID]) -> dict[UUID, Room]:
@@ -35,7 +58,13 @@ async def lock_rooms(session: AsyncSession, room_ids: Collection[UUID]) -> dict[
 
     Whoever needs several takes them in one call: they are locked in the order of their ids, so nobody waits in a ring.
     """
-    return {room.id: room for room in await session.scalars(_LOCK, {"room_ids": list(room_ids)})}
+    return {room.id: room for room in await session.scalars(*_LOCK.of(session, wanted=each(room_ids)))}
+
+
+async def lock_logs(session: AsyncSession, room_ids: Collection[UUID]) -> dict[UUID, Log]:
+    """The same rooms, locked in the same way, for who needs no more of them."""
+    found = await session.execute(*_LOCK_LOGS.of(session, wanted=each(room_ids)))
+    return {values[0]: Log(*values) for values in found}
 
 
 async def lock_room(session: AsyncSession, room_id: UUID) -> Room:
@@ -47,7 +76,7 @@ async def lock_room(session: AsyncSession, room_id: UUID) -> Room:
 
 
 def append(
-    room: Room,
+    room: Room | Log,
     actor_id: UUID,
     data: EntryData,
     *,

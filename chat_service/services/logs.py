@@ -19,27 +19,24 @@ from contracts.messages import RoomEntry
 _MOST_ENTRIES = 2_000
 """In an answer to several askers. With the longest texts it then has 16 million characters."""
 
-_USER_ID = {"user_id": Uuid()}
+_ID = {"id": Uuid()}
 
 _USERS = ManyRows(
-    _USER_ID,
-    lambda wanted: select(User).join(wanted, User.id == wanted.c.user_id).where(User.deleted.is_(False)),
+    lambda users: select(User).join(users, User.id == users.c.id).where(User.deleted.is_(False)), users=_ID
 )
 _ROOM_IDS = ManyRows(
-    _USER_ID,
-    lambda wanted: select(Member.user_id, Member.room_id).join(wanted, Member.user_id == wanted.c.user_id),
+    lambda users: select(Member.user_id, Member.room_id).join(users, Member.user_id == users.c.id), users=_ID
 )
 _ROOMS = ManyRows(
-    _USER_ID,
-    lambda wanted: (
+    lambda users: (
         select(Room, Member)
         .join(Member, Member.room_id == Room.id)
-        .join(wanted, Member.user_id == wanted.c.user_id)
+        .join(users, Member.user_id == users.c.id)
         .where(Room.deleted_at.is_(None))
     ),
+    users=_ID,
 )
 _ENTRIES = ManyRows(
-    {"room_id": Uuid(), "after": BigInteger(), "last": BigInteger()},
     lambda wanted: (
         # columns, as there may be many
         select(*Entry.__table__.columns)
@@ -49,6 +46,7 @@ _ENTRIES = ManyRows(
         )
         .order_by(Entry.room_id, Entry.seq)
     ),
+    wanted={"room_id": Uuid(), "after": BigInteger(), "last": BigInteger()},
 )
 
 
@@ -67,7 +65,7 @@ class Logs:
         """Of the rooms of each of the users who is in any."""
         found: dict[UUID, list[UUID]] = {}
         async with self._database.read() as session:
-            for user_id, room_id in await session.execute(*_ROOM_IDS.of(session, each(user_ids))):
+            for user_id, room_id in await session.execute(*_ROOM_IDS.of(session, users=each(user_ids))):
                 found.setdefault(user_id, []).append(room_id)
         return found
 
@@ -115,14 +113,14 @@ def _fitting(
 
 async def _users(session: AsyncSession, user_ids: Set[UUID]) -> dict[UUID, UserView]:
     """Those who are known and not gone."""
-    found = await session.scalars(*_USERS.of(session, each(user_ids)))
+    found = await session.scalars(*_USERS.of(session, users=each(user_ids)))
     return {user.id: UserView.model_validate(user, from_attributes=True) for user in found}
 
 
 async def _rooms(session: AsyncSession, user_ids: Set[UUID]) -> dict[UUID, list[RoomView]]:
     """Each user's rooms, as they see them."""
     views: dict[UUID, list[RoomView]] = {user_id: [] for user_id in user_ids}
-    for room, member in await session.execute(*_ROOMS.of(session, each(user_ids))):
+    for room, member in await session.execute(*_ROOMS.of(session, users=each(user_ids))):
         views[member.user_id].append(room_view(room, member))
     return views
 
@@ -134,6 +132,6 @@ async def _entries(session: AsyncSession, ranges: Mapping[UUID, tuple[int, int]]
         return {}
     wanted = [(room_id, *bounds) for room_id, bounds in ranges.items()]
     entries: dict[UUID, list[RoomEntry]] = {}
-    for entry in await session.execute(*_ENTRIES.of(session, wanted)):
+    for entry in await session.execute(*_ENTRIES.of(session, wanted=wanted)):
         entries.setdefault(entry.room_id, []).append(room_entry(entry))
     return entries

@@ -5,9 +5,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chat_service.services.batch_rows import read_batch, write_batch
 from chat_service.services.outcomes import Command, Outcome, Repeated
+from chat_service.services.read_batch import read_batch
 from chat_service.services.room_erasure import hide_texts
+from chat_service.services.write_batch import write_batch
 
 
 async def apply(

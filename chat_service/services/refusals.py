@@ -27,7 +27,7 @@ _FORGET_EVERY_S = 3600.0
 _AT_ONCE = 1_000
 
 _REFUSED = ManyRows(
-    {"id": Uuid()}, lambda wanted: select(RefusedCommand).join(wanted, RefusedCommand.event_id == wanted.c.id)
+    lambda events: select(RefusedCommand).join(events, RefusedCommand.event_id == events.c.id), events={"id": Uuid()}
 )
 
 log = structlog.get_logger(__name__)
@@ -35,9 +35,7 @@ log = structlog.get_logger(__name__)
 
 async def refused_before(session: AsyncSession, event_ids: Sequence[UUID]) -> dict[UUID, Refused]:
     """Those of the events whose commands have been refused, and how."""
-    if not event_ids:
-        return {}
-    found = await session.scalars(*_REFUSED.of(session, each(event_ids)))
+    found = await session.scalars(*_REFUSED.of(session, events=each(event_ids)))
     return {one.event_id: Refused(Refusal(one.code), one.retry_after) for one in found}
 
 

@@ -8,20 +8,17 @@ import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, bindparam, delete, insert, select, text
+from sqlalchemy import ARRAY, Uuid, bindparam, delete, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.models import message_words
-from chat_service.services.rows import ManyRows
+from chat_service.services.rows import Row
 from chat_service.words import is_beginning, words
 
 Texts = Iterable[tuple[UUID, UUID, str]]
 """Message, its room, and its text."""
 
 _HAS_SECURE_DELETE = sqlite3.sqlite_version_info >= (3, 42)
-
-_COLUMNS = {column.name: column.type for column in message_words.columns}
-_ADD = ManyRows(_COLUMNS, lambda added: insert(message_words).from_select([*_COLUMNS], select(added)))
 
 _ON_POSTGRESQL = text(
     "SELECT message_id, words FROM message_words"
@@ -34,11 +31,9 @@ _ON_SQLITE = text(
 )
 
 
-async def index(session: AsyncSession, texts: Texts) -> None:
-    """Make messages be found that the index does not have: new ones, or such as have been taken out."""
-    found = [(message_id, room_id, " ".join(words(text))) for message_id, room_id, text in texts]
-    if found:
-        await session.execute(*_ADD.of(session, found))
+def word_rows(texts: Texts) -> list[Row]:
+    """What to add to `message_words` so that messages are found: new ones, or such as have been taken out."""
+    return [(message_id, room_id, " ".join(words(text))) for message_id, room_id, text in texts]
 
 
 async def take_out(session: AsyncSession, message_ids: Collection[UUID]) -> None:

@@ -10,15 +10,18 @@ import pytest
 from sqlalchemy import delete, insert, update
 
 from chat_service.migrations import upgrade
-from chat_service.models import Member, Message, Room, User
+from chat_service.models import Member, Message, Room, User, message_words
+from chat_service.services.rows import Changes, adding
 from chat_service.services.search import Search
-from chat_service.services.search_index import index, matches, take_out
+from chat_service.services.search_index import matches, take_out, word_rows
 from chat_service.words import is_beginning, words
 from common.database import Database
 from common.ids import now, uuid7
 
 SEED = 20261126
 ROOMS, MESSAGES, QUERIES = 6, 400, 150
+
+_ADD = Changes(words=adding(message_words))
 
 # with ambiguities: beginnings of one another, accents, cases, scripts with spaces and without
 VOCABULARY = [
@@ -94,7 +97,7 @@ class World:
             ]
             connection = await session.connection()
             await connection.execute(insert(Message), rows)
-            await index(session, self.texts())
+            await _ADD.make(session, words=word_rows(self.texts()))
             await session.commit()
 
 
@@ -155,7 +158,7 @@ async def test_finds_the_same_after_edits_and_deletions(databases: list[Database
     for database in databases:
         async with database.write() as session:
             await take_out(session, chosen)
-            await index(session, changed)
+            await _ADD.make(session, words=word_rows(changed))
             for message_id, text in edited.items():
                 await session.execute(update(Message).where(Message.id == message_id).values(text=text))
             await take_out(session, [id for id, (room_id, _) in world.messages.items() if room_id == dropped])
@@ -196,7 +199,7 @@ async def test_takes_a_thousand_messages_out_at_once(databases: list[Database]) 
     texts = [(uuid7(), uuid7(), f"tea {number}") for number in range(1_001)]
     for database in databases:
         async with database.write() as session:
-            await index(session, texts)
+            await _ADD.make(session, words=word_rows(texts))
             await take_out(session, [message_id for message_id, _, _ in texts[1:]])
             found = await matches(session, ["tea"], [room_id for _, room_id, _ in texts], limit=10)
         assert found == [(texts[0][0], "tea 0")]
