@@ -6,10 +6,11 @@ Sources: CloudEvents specification 1.0.2, JSON event format 1.0.2 (sections 3 an
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar, Union
 from uuid import UUID
 
-from pydantic import SerializeAsAny, TypeAdapter, ValidationError
+from pydantic import Field, SerializeAsAny, TypeAdapter, ValidationError, create_model
+from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from contracts.fields import Contract, Timestamp
 from contracts.messages import Payload
@@ -45,7 +46,16 @@ class CloudEvent(Contract):
     traceparent: str
 
 
-class _Outgoing(CloudEvent):
+class _Outgoing(TypedDict):
+    """A CloudEvent as it is written: nothing in it has to be validated once more."""
+
+    specversion: str
+    id: UUID
+    source: str
+    type: str
+    time: Timestamp
+    datacontenttype: str
+    traceparent: str
     data: SerializeAsAny[Payload]
 
 
@@ -53,6 +63,7 @@ class _Incoming(CloudEvent):
     data: dict[str, Any]
 
 
+_OUTGOING = TypeAdapter(_Outgoing)
 _OUTGOING_BATCH = TypeAdapter(list[_Outgoing])
 _EVENT = TypeAdapter(dict[str, Any])
 _EVENTS = TypeAdapter(list[Any])
@@ -74,7 +85,7 @@ def encode(envelopes: Sequence[Envelope[Payload]]) -> tuple[bytes, str]:
         for envelope in envelopes
     ]
     if len(events) == 1:
-        return events[0].model_dump_json().encode(), SINGLE
+        return _OUTGOING.dump_json(events[0]), SINGLE
     return _OUTGOING_BATCH.dump_json(events), BATCH
 
 
@@ -83,15 +94,29 @@ class Reader(Generic[AnyPayload]):
 
     def __init__(self, *payload_types: type[AnyPayload]) -> None:
         self._payload_types = {payload_type.type: payload_type for payload_type in payload_types}
+        event: Any = Union[tuple(map(_event_of, payload_types))]  # noqa: UP007 - of as many as there are
+        if len(payload_types) > 1:
+            event = Annotated[event, Field(discriminator="type")]
+        self._event: TypeAdapter[Any] = TypeAdapter(event)
+        self._batch: TypeAdapter[list[Any]] = TypeAdapter(list[event])
 
     def read(self, body: bytes, content_type: str) -> tuple[list[Envelope[AnyPayload]], list[str]]:
         """The envelopes in a body, in order, and why any others in it could not be read.
 
         The faults name neither values nor anything else of the content but an unknown type.
         """
+        batch = content_type.startswith(BATCH)
+        try:
+            read = (self._batch if batch else self._event).validate_json(body, extra="ignore")
+        except ValidationError:
+            return self._read_one_by_one(body, batch)
+        events: list[Any] = read if batch else [read]
+        return [Envelope(event.data, event.id, event.time, event.traceparent) for event in events], []
+
+    def _read_one_by_one(self, body: bytes, batch: bool) -> tuple[list[Envelope[AnyPayload]], list[str]]:
+        """A body in which something is at fault: all the rest is read."""
         envelopes: list[Envelope[AnyPayload]] = []
         faults: list[str] = []
-        batch = content_type.startswith(BATCH)
         try:
             events = _EVENTS.validate_json(body) if batch else [_EVENT.validate_json(body)]
         except ValidationError as error:
@@ -119,6 +144,14 @@ class Reader(Generic[AnyPayload]):
         if known:
             return f"another version of {known[0]}: {name[:100]!r}"
         return f"unknown type {name[:100]!r}"
+
+
+def _event_of(payload_type: type[Payload]) -> type[CloudEvent]:
+    literal: Any = Literal
+    event: type[CloudEvent] = create_model(
+        payload_type.__name__, __base__=CloudEvent, type=(literal[payload_type.type], ...), data=(payload_type, ...)
+    )
+    return event
 
 
 class _UnknownType(Exception):
