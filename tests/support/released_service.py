@@ -10,7 +10,7 @@ Its code is today's, and so are its models; what of them others get to see is th
 import json
 import runpy
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
@@ -45,6 +45,7 @@ def main(release: Release, service: str) -> None:
         _load_previous()
     elif release is Release.NEXT:
         contracts.fields.Contract = _Next  # type: ignore[misc]
+        _add_attribute()
     runpy.run_module(service, run_name="__main__", alter_sys=True)
 
 
@@ -53,6 +54,22 @@ class _Next(contracts.fields.Contract):
     def _write(self, write: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
         written: dict[str, Any] = write(self)
         return {**written, ADDED: "what today's readers do not know"} if info.mode == "json" else written
+
+
+def _add_attribute() -> None:
+    """Have events, which are written as they stand and by no model, carry an attribute more."""
+    import contracts.envelope
+
+    encode = contracts.envelope.encode
+
+    def encode_next(envelopes: Sequence[Any]) -> tuple[bytes, str]:
+        body, content_type = encode(envelopes)
+        written = json.loads(body)
+        for event in written if isinstance(written, list) else [written]:
+            event[ADDED] = "what today's readers do not know"
+        return json.dumps(written).encode(), content_type
+
+    contracts.envelope.encode = encode_next
 
 
 _fields: dict[str, set[str]] = {}
