@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from tests.support.shapes import Json
 
 _LEVELS = ("error", "critical")
+_LONGEST = 400
+"""Characters: what asyncio says of an exception that nobody took comes after it."""
+
 _CRASH = re.compile("Traceback|Fatal Python error|Segmentation fault|MemoryError")
 
 
@@ -31,4 +34,4 @@ def _name(entry: Json) -> str:
     raised = [f"{error['exc_type']}: {error['exc_value']}" for error in entry.get("exception", [])]
     details = [str(entry[name]) for name in ("kind", "reason") if name in entry]
     words = " ".join([str(entry.get("event")), *details, *raised[:1]])
-    return re.sub(r"\d+", "N", words.splitlines()[0])[:200]
+    return re.sub(r"\d+", "N", " ".join(words.split()))[:_LONGEST]

@@ -18,7 +18,13 @@ def test_errors_are_counted_by_what_they_say_whatever_their_numbers() -> None:
 def test_an_exception_is_found_at_any_level_and_named() -> None:
     raised = [{"exc_type": "ValueError", "exc_value": "no\nsuch thing", "frames": []}]
 
-    assert errors([line(event="failed", level="warning", exception=raised)]) == {"failed ValueError: no": 1}
+    assert errors([line(event="failed", level="warning", exception=raised)]) == {"failed ValueError: no such thing": 1}
+
+
+def test_what_asyncio_says_of_an_exception_that_nobody_took_is_told_whole() -> None:
+    event = "Future exception was never retrieved\nfuture: <Future finished exception=ValueError('no')>"
+
+    assert errors([line(event=event, level="error")]) == {" ".join(event.split()): 1}
 
 
 def test_warnings_and_what_is_not_json_are_passed_over() -> None:
