@@ -33,6 +33,7 @@ def room_entry(entry: Entry | Row[Any]) -> RoomEntry:
         at=entry.at,
         data=entry.data,
         command_id=entry.command_id,
+        origin=entry.origin,
     )
 
 

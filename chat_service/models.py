@@ -124,7 +124,7 @@ class Mute(Base):
 
 class Entry(Base):
     """An entry of a room's log. It is never changed, but for losing its text when its message or the room is deleted,
-    and the names in it when the account that they belong to is.
+    and the names in it when the account that they belong to is. `origin` is that of `contracts.messages.RoomEntry`.
 
     The unique index is what makes a command take effect once, in whichever room, for ever.
     """
@@ -140,6 +140,7 @@ class Entry(Base):
     command_id: Mapped[UUID | None]
     at: Mapped[datetime]
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
+    origin: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Joining(Base):

@@ -5,7 +5,7 @@ type, published beside the old one.
 """
 
 from enum import StrEnum
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -247,7 +247,8 @@ class RoomNews(Payload):
 
 
 class RoomEntry(RoomNews):
-    """One entry of a room's log, as committed. `command_id` is that of the command that made it, if one did.
+    """One entry of a room's log, as committed. `command_id` is that of the command that made it, if one did, and
+    `origin` tells the gateway that brought that command (`contracts.routing.origin_of`; 0: none did, None: not known).
 
     `data` is by kind: see `contracts.entries`. Kinds are an open set, for which readers must be prepared.
     """
@@ -262,6 +263,7 @@ class RoomEntry(RoomNews):
     at: Timestamp
     data: dict[str, Any]
     command_id: UUID | None = None
+    origin: Annotated[int, Field(ge=0, lt=2**32)] | None = None
 
 
 class MemberAdded(RoomNews):

@@ -53,6 +53,11 @@ def partition(room_id: UUID) -> str:
     return str(zlib.crc32(room_id.bytes) % PARTITIONS)
 
 
+def origin_of(gateway_id: str) -> int:
+    """What an entry keeps of the id of the gateway that brought its command: enough to tell one's own."""
+    return zlib.crc32(gateway_id.encode())
+
+
 def shard(room_id: UUID) -> str:
     """The key under which this room's entries are broadcast."""
     return str(zlib.crc32(room_id.bytes) % SHARDS)

@@ -11,8 +11,9 @@ class Settings(CommonSettings):
 
     `max_unsent_bytes` bounds what waits for one connection; passing news is dropped from half of that on, presence from
     a quarter. `max_stall` is how long a connection's socket may take nothing at all. `broker_patience` is how long
-    commands wait for a broker that is away, `command_timeout` how long for their answer, and `chat_patience` how long
-    chat_service is asked again that does not answer. `replay_limit` bounds the entries replayed per room on a resume.
+    commands wait for a broker that is away, `answer_patience` how long for their answer before they are sent once more,
+    `command_timeout` before they are given up, and `chat_patience` how long chat_service is asked again that does not
+    answer. `replay_limit` bounds the entries replayed per room on a resume.
     Every `presence_interval` gateways ask one another who is online: a killed one's users go offline after two and a
     half of it and `presence_linger`, for which any user who has gone still counts as online.
     """
@@ -25,6 +26,7 @@ class Settings(CommonSettings):
     max_refused_frames: int = Field(default=100, gt=0)
     max_unsent_bytes: int = Field(default=1024 * 1024, gt=0)
     max_stall: float = 30.0
+    answer_patience: float = 5.0
     command_timeout: float = 30.0
     broker_patience: float = 20.0
     chat_patience: float = 10.0

@@ -197,7 +197,7 @@ class Handlers:
         )
 
     def _submit(self, connection: Connection, command: AnsweredCommand) -> None:
-        self._pending.add(command.command_id, connection, command.room_id, self._hub.head(command.room_id))
+        self._pending.add(command, connection, self._hub.head(command.room_id))
         log.debug("command_received", command_id=str(command.command_id), room_id=str(command.room_id))
         self._publisher.submit(command)
 

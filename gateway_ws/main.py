@@ -13,7 +13,7 @@ from common.ids import uuid7
 from common.tokens import TokenVerifier, fetch_keys_over_http
 from contracts.frames import Limits
 from contracts.messages import MarkRead, SessionRevoked
-from contracts.routing import EVENTS, EVERYBODY, MEMBERS, PRESENCE, REPLIES
+from contracts.routing import EVENTS, EVERYBODY, MEMBERS, PRESENCE, REPLIES, origin_of
 from gateway_ws.chat_client import ChatClient, ChatUnavailable
 from gateway_ws.commands import Command, CommandPublisher
 from gateway_ws.config import Settings
@@ -51,7 +51,7 @@ def create_app(
     chat = ChatClient(chat_service, service_token, settings.chat_patience)
     session_check = SessionCheck(sessions, UserClient(user_service, service_token))
     verifier = TokenVerifier(fetch_keys_over_http(user_service))
-    pending = PendingCommands(settings.command_timeout)
+    pending = PendingCommands(origin_of(gateway_id), settings.answer_patience, settings.command_timeout)
     limits = Limits(frames_per_second=settings.frames_per_second, frames_burst=settings.frames_burst)
 
     async def on_reset() -> None:
@@ -95,6 +95,8 @@ def create_app(
             await asyncio.sleep(1)
             sessions.sweep()
             pending.expire()
+            for command in pending.overdue():
+                publisher.submit(command)
 
     async def sweep_now_and_then() -> None:
         while True:

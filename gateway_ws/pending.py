@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,11 +11,15 @@ from prometheus_client import Gauge
 
 from contracts.frames import Ack, ErrorCode
 from contracts.messages import CommandAccepted, CommandRefused, RoomEntry
+from gateway_ws.commands import AnsweredCommand
 from gateway_ws.connection import Connection
 
 PENDING = Gauge("parley_gateway_pending_commands", "Commands that wait for an answer")
 
 RETRY_AFTER_S = 1.0
+
+_Key = tuple[UUID, UUID]
+"""User and command."""
 
 log = structlog.get_logger(__name__)
 
@@ -25,32 +29,43 @@ class _Waiting:
     """One sending of a command to a room whose log was known to reach up to `heard` then."""
 
     connection: Connection
-    room_id: UUID
+    command: AnsweredCommand
     heard: int
 
     def has_repeated(self, entry: RoomEntry) -> bool:
         """Whether the entry was there before."""
-        return entry.room_id == self.room_id and entry.seq <= self.heard
+        return entry.room_id == self.command.room_id and entry.seq <= self.heard
 
 
 class PendingCommands:
     """Each command frame is answered exactly once. A command may have been sent several times, over several
-    connections: its entry answers whoever has waited longest, the word that it was a repeat whoever came last."""
+    connections: its entry answers whoever has waited longest, the word that it was a repeat whoever came last.
 
-    def __init__(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
+    `origin` is this gateway's (`contracts.routing.origin_of`). An answer may be lost with this gateway's queue, and
+    nothing brings it then but the command itself: after `patience` seconds it is `overdue`, after `timeout` given up.
+    """
+
+    def __init__(
+        self, origin: int, patience: float, timeout: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._origin = origin
+        self._patience = patience
         self._timeout = timeout
         self._clock = clock
-        self._waiting: dict[tuple[UUID, UUID], deque[_Waiting]] = {}
-        self._deadlines: deque[tuple[float, tuple[UUID, UUID], _Waiting]] = deque()
+        self._waiting: dict[_Key, deque[_Waiting]] = {}
+        self._due: deque[tuple[float, _Key, _Waiting]] = deque()
+        self._deadlines: deque[tuple[float, _Key, _Waiting]] = deque()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, command_id: UUID, connection: Connection, room_id: UUID, heard: int) -> None:
+    def add(self, command: AnsweredCommand, connection: Connection, heard: int) -> None:
         """`heard` is the highest seq of the room's log that is known of here."""
-        key, waiting = (connection.user_id, command_id), _Waiting(connection, room_id, heard)
+        key, waiting = (command.user_id, command.command_id), _Waiting(connection, command, heard)
         self._waiting.setdefault(key, deque()).append(waiting)
-        self._deadlines.append((self._clock() + self._timeout, key, waiting))
+        moment = self._clock()
+        self._due.append((moment + self._patience, key, waiting))
+        self._deadlines.append((moment + self._timeout, key, waiting))
         PENDING.set(len(self._waiting))
 
     def committed(self, entry: RoomEntry) -> None:
@@ -66,7 +81,7 @@ class PendingCommands:
                     seq=entry.seq,
                     message_id=entry.data.get("message_id"),
                     at=entry.at,
-                    duplicate=sender.has_repeated(entry),
+                    duplicate=entry.origin not in (None, self._origin) or sender.has_repeated(entry),
                 )
             )
             log.debug("command_acked", command_id=str(entry.command_id), seq=entry.seq)
@@ -99,16 +114,27 @@ class PendingCommands:
             detail = "It may not have arrived: send it again."
             sender.connection.error(ErrorCode.UNAVAILABLE, detail, command_id, RETRY_AFTER_S)
 
+    def overdue(self) -> Iterator[AnsweredCommand]:
+        """Commands that should have been answered by now, each once: to be sent again, as a repeat is always answered.
+        To be called about once a second."""
+        for _, waiting in self._passed(self._due):
+            yield waiting.command
+
     def expire(self) -> None:
         """Answer those who have waited too long. To be called about once a second."""
-        while self._deadlines and self._deadlines[0][0] <= self._clock():
-            _, key, waiting = self._deadlines.popleft()
-            if waiting in self._waiting.get(key, ()):
-                self._forget(key, waiting)
-                detail = "There was no answer: send it again."
-                waiting.connection.error(ErrorCode.UNAVAILABLE, detail, key[1], RETRY_AFTER_S)
+        for key, waiting in self._passed(self._deadlines):
+            self._forget(key, waiting)
+            detail = "There was no answer: send it again."
+            waiting.connection.error(ErrorCode.UNAVAILABLE, detail, key[1], RETRY_AFTER_S)
 
-    def _next(self, key: tuple[UUID, UUID], *, latest: bool = False) -> _Waiting | None:
+    def _passed(self, deadlines: deque[tuple[float, _Key, _Waiting]]) -> Iterator[tuple[_Key, _Waiting]]:
+        """Those whose time has come and who still wait."""
+        while deadlines and deadlines[0][0] <= self._clock():
+            _, key, waiting = deadlines.popleft()
+            if waiting in self._waiting.get(key, ()):
+                yield key, waiting
+
+    def _next(self, key: _Key, *, latest: bool = False) -> _Waiting | None:
         """Whom to answer, who waits no more then; None if nobody is there."""
         while sendings := self._waiting.get(key):
             waiting = sendings[-1 if latest else 0]
@@ -117,7 +143,7 @@ class PendingCommands:
                 return waiting
         return None
 
-    def _forget(self, key: tuple[UUID, UUID], waiting: _Waiting) -> None:
+    def _forget(self, key: _Key, waiting: _Waiting) -> None:
         sendings = self._waiting[key]
         sendings.remove(waiting)
         if not sendings:

@@ -22,6 +22,7 @@ from common.ids import now, uuid7
 from contracts.entries import MessageDeleted, MessageEdited, MessagePosted, ReactionAdded, ReactionRemoved
 from contracts.fields import Role
 from contracts.messages import DeleteMessage, EditMessage, MarkRead, ReactToMessage, Refusal, RoomEntry, SendMessage
+from contracts.routing import origin_of
 
 _ACTIONS: dict[type[AnsweredCommand], Action] = {
     SendMessage: Action.POST,
@@ -244,4 +245,5 @@ def _append(
     *,
     id: UUID | None = None,
 ) -> RoomEntry:
-    return append(room, command.user_id, data, id=id, command_id=command.command_id)
+    origin = origin_of(command.gateway_id)
+    return append(room, command.user_id, data, id=id, command_id=command.command_id, origin=origin)

@@ -82,6 +82,7 @@ def append(
     *,
     id: UUID | None = None,
     command_id: UUID | None = None,
+    origin: int | None = None,
 ) -> RoomEntry:
     """The next entry of a room that the caller has locked, or just made. It has to be stored in the same transaction,
     as has the room."""
@@ -95,6 +96,7 @@ def append(
         at=now(),
         data=data.model_dump(mode="json"),
         command_id=command_id,
+        origin=origin,
     )
 
 

@@ -55,7 +55,7 @@ from contracts.messages import (
     SendMessage,
     SessionRevoked,
 )
-from contracts.routing import EVENTS, EVERYBODY, EXCHANGES, MEMBERS, REPLIES, ROOMS, shard
+from contracts.routing import EVENTS, EVERYBODY, EXCHANGES, MEMBERS, REPLIES, ROOMS, origin_of, shard
 from contracts.topology import COMMAND_QUEUES, QUEUES
 from gateway_ws.config import Settings
 from gateway_ws.main import create_app
@@ -116,6 +116,7 @@ class ChatStandIn:
         self.answering = asyncio.Event()
         self.answering.set()
         self.stuck_partition: str | None = None
+        self.losing_answers = False
         self.available = True
         self.before_catch_up: list[asyncio.Event] = []
         self.after_catch_up: list[asyncio.Event] = []
@@ -140,11 +141,12 @@ class ChatStandIn:
         *,
         actor_id: UUID | None = None,
         command_id: UUID | None = None,
+        origin: int | None = None,
     ) -> RoomEntry:
         """A message, in the log but not broadcast."""
         message_id = uuid7()
         posted = MessagePosted(message_id=message_id, text=text, reply_to=None)
-        return self._append(room, posted, actor_id, message_id, command_id)
+        return self._append(room, posted, actor_id, message_id, command_id, origin)
 
     async def post(self, room: Room, text: str = "hello") -> RoomEntry:
         entry = self.commit(room, text)
@@ -167,6 +169,7 @@ class ChatStandIn:
         actor_id: UUID | None = None,
         id: UUID | None = None,
         command_id: UUID | None = None,
+        origin: int | None = None,
     ) -> RoomEntry:
         entry = RoomEntry(
             room_id=room.id,
@@ -177,6 +180,7 @@ class ChatStandIn:
             at=now(),
             data=data.model_dump(mode="json"),
             command_id=command_id,
+            origin=origin,
         )
         room.log.append(entry)
         return entry
@@ -216,6 +220,8 @@ class ChatStandIn:
             for command in commands:
                 assert isinstance(command, AnyCommand)
                 self.commands.append(command)
+                if self.losing_answers:
+                    continue
                 said += await self._apply(command)
             await self.broadcast(*said)  # after all answers, as chat_service does
 
@@ -251,9 +257,10 @@ class ChatStandIn:
 
     def _carry_out(self, room: Room, command: AnsweredCommand) -> RoomEntry:
         data: EntryData
+        origin = origin_of(command.gateway_id)
         match command:
             case SendMessage(text=text):
-                return self.commit(room, text, actor_id=command.user_id, command_id=command.command_id)
+                return self.commit(room, text, actor_id=command.user_id, command_id=command.command_id, origin=origin)
             case EditMessage(message_id=message_id, text=text):
                 data = MessageEdited(message_id=message_id, text=text)
             case DeleteMessage(message_id=message_id):
@@ -261,7 +268,7 @@ class ChatStandIn:
             case ReactToMessage(message_id=message_id, emoji=emoji, on=on):
                 changed = ReactionAdded if on else ReactionRemoved
                 data = changed(message_id=message_id, emoji=emoji)
-        return self._append(room, data, command.user_id, command_id=command.command_id)
+        return self._append(room, data, command.user_id, command_id=command.command_id, origin=origin)
 
     # --- what is asked over HTTP
 

@@ -21,6 +21,7 @@ _READERS_OVER_HTTP = {
     "http.active_sessions.v1": Service.GATEWAY_WS,
     "http.email_check.v1": Service.BLOOM_SERVICE,
     "http.email_answer.v1": Service.USER_SERVICE,
+    "http.email_digests.v1": Service.BLOOM_SERVICE,
     "http.catch_up_request.v1": Service.CHAT_SERVICE,
     "http.rooms_of_users_request.v1": Service.CHAT_SERVICE,
     "http.rooms_of_users.v1": Service.GATEWAY_WS,

@@ -26,7 +26,7 @@ from contracts.messages import (
     RoomTyping,
     SendMessage,
 )
-from contracts.routing import COMMANDS, partition
+from contracts.routing import COMMANDS, origin_of, partition
 from messaging.bus import Message, TryAgain
 from messaging.in_process import InProcessBus
 from tests.support.chat_service import (
@@ -61,13 +61,18 @@ class TestSending:
         heard = posts(service)
         assert [entry.seq for entry in heard] == list(range(3, 23))
         for entry, command in zip(heard, commands, strict=True):
-            assert (entry.room_id, entry.actor_id, entry.command_id) == (
+            assert (entry.room_id, entry.actor_id, entry.command_id, entry.origin) == (
                 command.room_id,
                 command.user_id,
                 command.command_id,
+                origin_of(command.gateway_id),
             )
             assert entry.data == {"message_id": str(entry.id), "text": command.text, "reply_to": None}
         assert await alice.texts(room["id"]) == [command.text for command in commands]
+        fetched = ok(await service.internal("POST", "/rooms/entries", {"after": {room["id"]: 2}}))["entries"][
+            room["id"]
+        ]
+        assert fetched == [entry.model_dump(mode="json") for entry in heard]
         assert (await alice.room(room["id"]))["head"] == 22
         assert not service.heard(CommandAccepted)
         assert not service.heard(CommandRefused)

@@ -7,7 +7,7 @@ import pytest
 
 from contracts.frames import Limits
 from contracts.messages import Refusal
-from contracts.routing import partition
+from contracts.routing import origin_of, partition
 from tests.support.client import Socket, new_command_id
 from tests.support.eventually import eventually
 from tests.support.gateway_ws import GatewayServer, running_gateway
@@ -79,6 +79,38 @@ async def test_a_repeat_is_answered_as_one_also_by_an_entry_that_comes_late(
     await gateway.chat.broadcast(entry)
 
     assert (await caught_up.answer(command_id))["duplicate"] is True
+
+
+async def test_a_repeat_of_what_came_over_another_gateway_is_answered_as_one_though_its_entry_comes_after_it(
+    gateway: GatewayServer, alice: UUID
+) -> None:
+    room = gateway.chat.room(alice)
+    socket = await gateway.connect(alice)
+    gateway.chat.answering.clear()
+    command_id = await socket.send(str(room.id), "hello")
+    await gateway.until_pending(1)
+
+    elsewhere = gateway.chat.commit(
+        room, actor_id=alice, command_id=UUID(command_id), origin=origin_of("another gateway")
+    )
+    await gateway.chat.broadcast(elsewhere)
+
+    assert (await socket.answer(command_id))["duplicate"] is True
+
+
+async def test_a_repeat_whose_answer_was_lost_is_sent_once_more(alice: UUID) -> None:
+    async with running_gateway(answer_patience=0.2) as gateway:
+        room = gateway.chat.room(alice)
+        socket, other = await gateway.connect(alice), await gateway.connect(alice)
+        first = await socket.post(str(room.id), "hello")
+        gateway.chat.losing_answers = True
+        await other.send(str(room.id), "hello", id=first["id"])
+        await eventually(lambda: _has_heard(gateway, 2))
+
+        gateway.chat.losing_answers = False
+
+        assert await other.answer(first["id"]) == {**first, "duplicate": True}
+        assert len(gateway.chat.commands) == 3
 
 
 async def test_a_message_sent_twice_at_once_is_answered_twice(gateway: GatewayServer, alice: UUID) -> None:
@@ -339,6 +371,10 @@ async def test_the_welcome_names_the_limits(alice: UUID, limits: Limits) -> None
 
 async def _has_head(gateway: GatewayServer, room_id: UUID, head: int) -> bool:
     return gateway.chat.rooms[room_id].head == head
+
+
+async def _has_heard(gateway: GatewayServer, commands: int) -> bool:
+    return len(gateway.chat.commands) == commands
 
 
 async def _answers(socket: Socket, command_id: str, number: int) -> list[dict[str, object]]:

@@ -30,7 +30,8 @@ def test_an_entry_is_sent_as_the_event_that_the_contract_has() -> None:
         at=moment,
         data={"text": 'ü "<\\', "reply_to": None},
         command_id=uuid4(),
+        origin=7,
     )
-    values = {name: getattr(entry, name) for name in type(entry).model_fields if name != "command_id"}
+    values = {name: getattr(entry, name) for name in type(entry).model_fields if name not in ("command_id", "origin")}
 
     assert event_frame(entry) == text_frame(Event(**values).model_dump_json().encode())
