@@ -69,10 +69,8 @@ class TestSending:
             )
             assert entry.data == {"message_id": str(entry.id), "text": command.text, "reply_to": None}
         assert await alice.texts(room["id"]) == [command.text for command in commands]
-        fetched = ok(await service.internal("POST", "/rooms/entries", {"after": {room["id"]: 2}}))["entries"][
-            room["id"]
-        ]
-        assert fetched == [entry.model_dump(mode="json") for entry in heard]
+        fetched = ok(await service.internal("POST", "/rooms/entries", {"after": {room["id"]: 2}}))["entries"]
+        assert fetched[room["id"]] == [entry.model_dump(mode="json") for entry in heard]
         assert (await alice.room(room["id"]))["head"] == 22
         assert not service.heard(CommandAccepted)
         assert not service.heard(CommandRefused)
