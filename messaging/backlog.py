@@ -43,12 +43,12 @@ class Backlog(Generic[Receipt]):
             await self._arrived.wait()
         if self.closed:
             return []
-        for _ in range(min(limit, len(self._waiting))):
-            self._in_hand.append(self._waiting.popleft())
-        return [delivery for delivery, _ in self._in_hand]
+        taken = [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
+        self._in_hand += taken
+        return [delivery for delivery, _ in taken]
 
     async def settle(self, count: int) -> None:
-        """Acknowledge the first `count` of what was taken."""
+        """Acknowledge the first `count` of what was taken and is not settled yet."""
         await self._acknowledge([self._in_hand.popleft()[1] for _ in range(count)])
 
     def give_back(self) -> None:

@@ -78,8 +78,13 @@ class Delivery:
         self.rejection = reason
 
 
-Handler = Callable[[Sequence[Delivery]], Awaitable[None]]
-"""Gets what has arrived, oldest first, never empty. To return is to acknowledge.
+Rest = Callable[[], Awaitable[None]]
+"""What is left to do for a batch, such as to publish what came of it. Called again for as long as it lets a
+`PublishError` pass. It has to work as often as it is called."""
+
+Handler = Callable[[Sequence[Delivery]], Awaitable[Rest | None]]
+"""Gets what has arrived, oldest first, never empty. To return is to acknowledge; or to return the rest, which
+acknowledges when it is done: after the rest of the batch before, and while the next batch is handled.
 
 To raise `TryAgain`, or let a `PublishError` pass, gives the whole batch back, as often as it takes: the fault is the
 world's, not a message's. To raise anything else on a batch has it tried again one message at a time, after a growing

@@ -5,13 +5,15 @@ A failed message is tried again where it stands, and what is behind it waits: th
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Generic, Literal, TypeVar
 
 import structlog
 
 from messaging.backlog import Backlog, Receipt
-from messaging.bus import Delivery, Handler, PublishError, RetryPolicy, TryAgain
+from messaging.bus import Delivery, Handler, PublishError, Rest, RetryPolicy, TryAgain
 from messaging.metrics import DEAD_LETTERED, HANDLED, RETRIED
 
 log = structlog.get_logger(__name__)
@@ -52,14 +54,17 @@ class Worker(Generic[Receipt]):
         self._subscription = subscription
         self._backlog = backlog
         self._stopping = False
-        self._idle = True
+        self._idle: set[asyncio.Task[None] | None] = set()
+        self._finishing: asyncio.Task[None] | None = None
         self.task = asyncio.create_task(self._run(), name=f"bus:{subscription.queue}")
 
     async def stop(self, grace: float) -> None:
-        """Let the handler finish what it has in hand, for at most `grace` seconds; leave everything else."""
+        """Let the handler finish what it has in hand, the rest included, for at most `grace` seconds; leave everything
+        else."""
         self._stopping = True
-        if self._idle:
-            self.task.cancel()
+        for task in (self.task, self._finishing):
+            if task in self._idle and task is not None:
+                task.cancel()
         _, late = await asyncio.wait({self.task}, timeout=grace)
         if late:
             log.warning("bus_handler_cancelled", queue=self._subscription.queue, grace=grace)
@@ -76,7 +81,11 @@ class Worker(Generic[Receipt]):
             except _Interrupted:
                 pass
             finally:
-                self._backlog.give_back()
+                try:
+                    with suppress(_Interrupted):
+                        await self._finished()
+                finally:
+                    self._backlog.give_back()
 
     async def _work(self, batch: Sequence[Delivery]) -> None:
         if len(batch) > 1:
@@ -100,14 +109,14 @@ class Worker(Generic[Receipt]):
             delivery.attempt += 1
 
     async def _handle(self, batch: Sequence[Delivery]) -> BaseException | None:
-        """Run the handler and settle the batch, or return what the handler raised."""
+        """Run the handler and have the batch settled, or return what the handler raised."""
         tries = 0
         while True:
             self._raise_if_interrupted()
             for delivery in batch:
                 delivery.rejection = None
             try:
-                await self._subscription.handler(batch)
+                rest = await self._subscription.handler(batch)
             except (TryAgain, PublishError) as error:
                 tries += 1
                 await self._wait_for_the_world(error, batch, tries)
@@ -119,11 +128,31 @@ class Worker(Generic[Receipt]):
                 return error
             else:
                 break
+        await self._finished()
+        if rest is None:
+            await self._finish(batch)
+        else:
+            self._finishing = asyncio.create_task(self._finish(batch, rest))
+        return None
+
+    async def _finish(self, batch: Sequence[Delivery], rest: Rest | None = None) -> None:
+        if rest is not None:
+            await self._until_published(rest, batch)
         for delivery in batch:
             if delivery.rejection is not None:
                 await self._give_up(delivery, "rejected", delivery.rejection)
         await self._settle(len(batch))
-        return None
+
+    async def _finished(self) -> None:
+        """Of the batch before: settling goes by order."""
+        if self._finishing is None:
+            return
+        try:
+            await self._finishing
+        except asyncio.CancelledError:  # it was cut short, alone or with this worker, which then has nothing more to do
+            raise _Interrupted from None
+        finally:
+            self._finishing = None
 
     async def _settle(self, number: int) -> None:
         if self._backlog.closed:
@@ -136,17 +165,20 @@ class Worker(Generic[Receipt]):
         if dead_letter is None:
             log.error("bus_message_dropped", queue=queue, type=delivery.type, id=delivery.id)
             return
+        await self._until_published(partial(dead_letter, delivery, reason), [delivery])
+        DEAD_LETTERED.labels(queue, kind).inc()
+        log.error("bus_message_dead_lettered", queue=queue, type=delivery.type, id=delivery.id, kind=kind)
+
+    async def _until_published(self, publish: Rest, batch: Sequence[Delivery]) -> None:
         tries = 0
         while True:
             try:
-                await dead_letter(delivery, reason)
+                await publish()
             except PublishError as error:
                 tries += 1
-                await self._wait_for_the_world(error, [delivery], tries)
+                await self._wait_for_the_world(error, batch, tries)
             else:
-                break
-        DEAD_LETTERED.labels(queue, kind).inc()
-        log.error("bus_message_dead_lettered", queue=queue, type=delivery.type, id=delivery.id, kind=kind)
+                return
 
     async def _wait_for_the_world(self, error: Exception, batch: Sequence[Delivery], tries: int) -> None:
         log.warning("bus_waits", queue=self._subscription.queue, messages=len(batch), tries=tries, reason=str(error))
@@ -164,11 +196,12 @@ class Worker(Generic[Receipt]):
 
     async def _wait(self, event: Coroutine[None, None, Result]) -> Result:
         """Wait for something that `stop` may cut short."""
-        self._idle = True
+        task: asyncio.Task[None] | None = asyncio.current_task()
+        self._idle.add(task)
         try:
             return await event
         finally:
-            self._idle = False
+            self._idle.remove(task)
 
     def _raise_if_interrupted(self) -> None:
         if self._stopping or self._backlog.closed:

@@ -32,13 +32,13 @@ from contracts.messages import (
     RoomRead,
     SendMessage,
 )
-from messaging.bus import Bus, Delivery, Message, PublishError, TryAgain
+from messaging.bus import Bus, Delivery, Message, Rest, TryAgain
 
 COMMANDS = Counter("parley_chat_commands", "Commands handled", ["outcome"])
 BATCH_SIZE = Histogram(
     "parley_chat_command_batch_size", "Commands in one transaction", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 )
-BATCH_SECONDS = Histogram("parley_chat_command_batch_seconds", "Time to commit a batch of commands and publish it")
+BATCH_SECONDS = Histogram("parley_chat_command_batch_seconds", "Time to commit a batch of commands")
 
 _MAX_BATCH = 1000
 """A delivery may itself hold many commands: no transaction gets more than this."""
@@ -63,11 +63,11 @@ class CommandHandler:
         self._database = database
         self._bus = bus
 
-    async def handle(self, deliveries: Sequence[Delivery]) -> None:
-        """The handler of a partition's queue. A body in which anything is no command is rejected, and the rest of it
-        carried out.
+    async def handle(self, deliveries: Sequence[Delivery]) -> Rest:
+        """The handler of a partition's queue, which commits; what it returns publishes. A body in which anything is no
+        command is rejected, and what else it holds carried out.
 
-        Raises `TryAgain` while the database or the broker is away.
+        Raises `TryAgain` while the database is away.
         """
         received: list[_Received] = []
         for delivery in deliveries:
@@ -75,15 +75,17 @@ class CommandHandler:
             received += envelopes
             if faults:
                 delivery.reject("; ".join(faults))
+        messages: list[Message] = []
         for start in range(0, len(received), _MAX_BATCH):
             batch = received[start : start + _MAX_BATCH]
             started = time.perf_counter()
             try:
                 outcomes = await again_on_conflict(partial(self._commit, batch))
-                await self._bus.publish(_messages(batch, outcomes))
-            except (DatabaseUnavailable, PublishError) as error:
+            except DatabaseUnavailable as error:
                 raise TryAgain(str(error)) from error
             _observe(batch, outcomes, time.perf_counter() - started)
+            messages += _messages(batch, outcomes)
+        return partial(self._bus.publish, messages)
 
     async def _commit(self, batch: Sequence[_Received]) -> list[Outcome]:
         async with self._database.write() as session:

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from messaging.bus import Binding, Delivery, Message, PublishError, RetryPolicy, TryAgain, Unroutable
-from tests.support.bus import FAST, Failing, Gate, Lab, Recorder, nothing, numbers, until_connected
+from tests.support.bus import FAST, Failing, Gate, Lab, Leaving, Recorder, nothing, numbers, until_connected
 from tests.support.eventually import eventually
 from tests.support.shapes import assert_time
 
@@ -418,6 +418,71 @@ class BusSuite:
 
         await handled.until_it_has(1)
         assert handled.deliveries[0].attempt == 2
+
+    # --- the rest of a batch
+
+    async def test_the_rest_of_a_batch_is_done_while_the_next_is_handled_and_in_order(self, lab: Lab) -> None:
+        handler = Leaving()
+        bus = lab.bus()
+        bus.consume(lab.first, handler, batch_size=1)
+        await lab.start(bus)
+
+        await lab.queue_up(bus, lab.messages(20))
+
+        await handler.until(lambda: handler.handled == numbers(2))  # while nothing of the first is finished
+        assert handler.finished == []
+        handler.open.set()
+        await handler.until(lambda: handler.finished == numbers(20))
+        assert handler.handled == numbers(20)
+
+    async def test_a_rest_that_can_not_be_published_is_done_again_and_its_batch_not_handled_again(
+        self, lab: Lab
+    ) -> None:
+        handler = Leaving(failures=3)
+        handler.open.set()
+        bus = lab.bus()
+        bus.consume(lab.first, handler)
+        await lab.start(bus)
+
+        await lab.queue_up(bus, lab.messages(5))
+
+        await handler.until(lambda: handler.finished == numbers(5))
+        assert handler.handled == numbers(5)
+
+    async def test_a_batch_whose_rest_is_not_done_is_not_acknowledged(self, lab: Lab) -> None:
+        handler, other = Leaving(), Recorder()
+        bus, successor = lab.bus(), lab.bus()
+        bus.consume(lab.first, handler, batch_size=3)
+        successor.consume(lab.first, other)
+        await lab.start(bus)
+        await lab.queue_up(bus, lab.messages(3))
+        await handler.until(lambda: bool(handler.handled))
+
+        await bus.stop()  # which cuts the rest short after its time of grace
+        await lab.start(successor)
+
+        await other.until_it_has(3)
+        assert handler.finished == []
+
+    async def test_stop_waits_for_the_rest(self, lab: Lab) -> None:
+        handler, other = Leaving(), Recorder()
+        bus, successor = lab.bus(), lab.bus()
+        bus.consume(lab.first, handler, batch_size=3)
+        successor.consume(lab.first, other)
+        await lab.start(bus)
+        await lab.queue_up(bus, lab.messages(3))
+        await handler.until(lambda: handler.handled == numbers(3))
+
+        stopping = asyncio.create_task(bus.stop())
+        await asyncio.sleep(0)
+        handler.open.set()
+        await stopping
+        await lab.start(successor)
+
+        assert handler.finished == numbers(3)
+        await lab.queue_up(successor, [lab.message("the next")])
+        await other.until_it_has(1)
+        assert other.bodies == [b"the next"]
 
     # --- publishing
 

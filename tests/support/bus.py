@@ -4,9 +4,10 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from uuid import uuid4
 
-from messaging.bus import Binding, Bus, Delivery, Message, PublishError, RetryPolicy, Topology
+from messaging.bus import Binding, Bus, Delivery, Message, PublishError, Rest, RetryPolicy, Topology
 from tests.support.eventually import eventually
 
 FAST = RetryPolicy(max_attempts=3, first_delay=0.01, max_delay=0.02)
@@ -72,6 +73,34 @@ class Failing(Recorder):
             self.left -= 1
             raise self._error
         self.handled.extend(delivery.body for delivery in batch)
+
+
+class Leaving:
+    """A handler that leaves the rest for later: to wait for the gate to open, and then to fail the first times."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.open = asyncio.Event()
+        self.handled: list[bytes] = []
+        self.finished: list[bytes] = []
+        self._failures = failures
+
+    async def __call__(self, batch: Sequence[Delivery]) -> Rest:
+        bodies = [delivery.body for delivery in batch]
+        self.handled += bodies
+        return partial(self._finish, bodies)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async def probe() -> bool:
+            return condition()
+
+        await eventually(probe)
+
+    async def _finish(self, bodies: Sequence[bytes]) -> None:
+        await self.open.wait()
+        if self._failures:
+            self._failures -= 1
+            raise PublishError("not connected", ())
+        self.finished += bodies
 
 
 class Lab(ABC):

@@ -27,7 +27,7 @@ from contracts.messages import (
     SendMessage,
 )
 from contracts.routing import COMMANDS, origin_of, partition
-from messaging.bus import Message, TryAgain
+from messaging.bus import Message, PublishError, TryAgain
 from messaging.in_process import InProcessBus
 from tests.support.chat_service import (
     TOPOLOGY,
@@ -392,11 +392,13 @@ class TestRedelivery:
     ) -> None:
         stopped, database = InProcessBus(TOPOLOGY), Database(database_url)
         delivery = delivery_of(command_message(*(send(room, alice, f"number {number}") for number in range(3))))
-        with pytest.raises(TryAgain):
-            await CommandHandler(database, stopped).handle([delivery])
+        publish = await CommandHandler(database, stopped).handle([delivery])
+        with pytest.raises(PublishError):
+            await publish()
         log = await alice.log(room["id"])
 
-        await CommandHandler(database, service.bus).handle([delivery])
+        publish = await CommandHandler(database, service.bus).handle([delivery])
+        await publish()
         await database.close()
 
         await service.settle()

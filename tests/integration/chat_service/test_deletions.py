@@ -10,7 +10,7 @@ from common.database import Database
 from common.ids import uuid7
 from contracts.entries import MessageDeleted
 from contracts.messages import CommandAccepted, CommandRefused, Refusal, RoomEntry
-from messaging.bus import TryAgain
+from messaging.bus import PublishError
 from messaging.in_process import InProcessBus
 from tests.support.chat_service import (
     TOPOLOGY,
@@ -276,11 +276,13 @@ class TestRedelivery:
             delete(room, alice, gone),
         )
         delivery = delivery_of(command_message(*commands))
-        with pytest.raises(TryAgain):
-            await CommandHandler(database, stopped).handle([delivery])
+        publish = await CommandHandler(database, stopped).handle([delivery])
+        with pytest.raises(PublishError):
+            await publish()
         log = await alice.log(room["id"])
 
-        await CommandHandler(database, service.bus).handle([delivery])
+        publish = await CommandHandler(database, service.bus).handle([delivery])
+        await publish()
         await database.close()
 
         await service.settle()
