@@ -4,7 +4,7 @@ import base64
 import binascii
 from typing import Annotated
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, SecretStr, ValidationInfo, field_validator
 
 from common.config import Secret
 from common.config import Settings as CommonSettings
@@ -31,6 +31,7 @@ def _seed(secret: SecretStr) -> SecretStr:
 class Settings(CommonSettings):
     """What the application needs, however it is composed.
 
+    `email_digest_second_key` is there while one key takes the place of another, before the change and after it.
     `database_patience` is how long a request waits for a database that is restarting, in seconds.
     """
 
@@ -40,6 +41,14 @@ class Settings(CommonSettings):
     service_token: Secret
     signing_key: Annotated[Secret, AfterValidator(_seed)]
     email_digest_key: Secret
+    email_digest_second_key: Secret | None = None
+
+    @field_validator("email_digest_second_key")
+    @classmethod
+    def _is_another(cls, second_key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if second_key is not None and second_key == info.data.get("email_digest_key"):
+            raise ValueError("is the same as PARLEY_EMAIL_DIGEST_KEY")
+        return second_key
 
 
 class ProcessSettings(Settings):

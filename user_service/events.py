@@ -1,7 +1,7 @@
 """What user_service publishes: facts about users, by way of the outbox, and how far that has got."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import exists, select
@@ -28,9 +28,16 @@ def record(session: AsyncSession, *events: Payload) -> None:
 class Watermarks:
     """Publishes how far the events have got, at most once a second. For the relay to call on an empty outbox."""
 
-    def __init__(self, database: Database, bus: Bus, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        email_digest_key_ids: Sequence[str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
         self._bus = bus
+        self._email_digest_key_ids = list(email_digest_key_ids)
         self._clock = clock
         self._published_at = float("-inf")
 
@@ -40,7 +47,8 @@ class Watermarks:
             return
         async with self._database.read() as session:
             nobody = not await session.scalar(select(exists().where(User.id.is_not(None))))
-        await self._bus.publish([_message(UsersWatermark(as_of=as_of, nobody=nobody))])
+        watermark = UsersWatermark(as_of=as_of, nobody=nobody, email_digest_key_ids=self._email_digest_key_ids)
+        await self._bus.publish([_message(watermark)])
         self._published_at = self._clock()
 
 

@@ -23,6 +23,8 @@ from user_service.routers.dependencies import Services
 from user_service.services.accounts import Accounts
 from user_service.services.availability import Availability, EmailFilter
 from user_service.services.circuit import CircuitBreaker
+from user_service.services.digest_export import DigestExport
+from user_service.services.digest_upkeep import DigestUpkeep
 from user_service.services.directory import Directory
 from user_service.services.emails import EmailDigests
 from user_service.services.passwords import Passwords
@@ -39,9 +41,13 @@ def create_app(
     bloom_service's, is closed with the application. `password_hash` is by default as strong as it should be."""
     service_token = settings.service_token.get_secret_value()
     database = Database(settings.database_url.get_secret_value(), patience=settings.database_patience)
-    relay = OutboxRelay(database, Outbox, bus, name=NAME, on_empty=Watermarks(database, bus))
+    second_key = settings.email_digest_second_key
+    digests = EmailDigests(
+        settings.email_digest_key.get_secret_value(), None if second_key is None else second_key.get_secret_value()
+    )
+    upkeep = DigestUpkeep(database, digests)
+    relay = OutboxRelay(database, Outbox, bus, name=NAME, on_empty=Watermarks(database, bus, digests.key_ids))
     passwords = Passwords(password_hash or PasswordHash.recommended())
-    digests = EmailDigests(settings.email_digest_key.get_secret_value())
     signing_key = SigningKey(decode_seed(settings.signing_key.get_secret_value()))
     email_filter = EmailFilter(bloom, service_token, CircuitBreaker())
 
@@ -53,13 +59,14 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        relaying = asyncio.create_task(relay.run())
+        tasks = [asyncio.create_task(one) for one in (relay.run(), upkeep.run())]
         try:
             yield
         finally:
-            relaying.cancel()
-            with suppress(asyncio.CancelledError):
-                await relaying
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await bloom.aclose()
             await database.close()
 
@@ -77,6 +84,7 @@ def create_app(
         sessions=Sessions(database, passwords, signing_key, committed=relay.nudge),
         directory=Directory(database),
         availability=Availability(database, digests, email_filter),
+        digest_export=DigestExport(database, digests),
         signing_key=signing_key,
     )
     return app

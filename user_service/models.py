@@ -25,7 +25,10 @@ class Base(DeclarativeBase):
 
 
 class User(Base):
-    """An account. Deleting it frees its email and username."""
+    """An account. Deleting it frees its email and username.
+
+    `email_digest` is the digest of `email_canonical` under the key that `email_digest_key_id` names, or not stored yet.
+    """
 
     __tablename__ = "users"
 
@@ -39,6 +42,8 @@ class User(Base):
     password_hash: Mapped[str]
     version: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    email_digest: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    email_digest_key_id: Mapped[str | None]
 
 
 class Session(Base):

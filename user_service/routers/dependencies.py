@@ -9,6 +9,7 @@ from common.auth import CurrentUser
 from user_service.models import User
 from user_service.services.accounts import Accounts
 from user_service.services.availability import Availability
+from user_service.services.digest_export import DigestExport
 from user_service.services.directory import Directory
 from user_service.services.sessions import Sessions
 from user_service.services.signing import SigningKey
@@ -22,6 +23,7 @@ class Services:
     sessions: Sessions
     directory: Directory
     availability: Availability
+    digest_export: DigestExport
     signing_key: SigningKey
 
 

@@ -57,10 +57,13 @@ class Accounts:
         """Raises `EmailTaken`, `UsernameTaken`: the unique indexes decide, however close two registrations are."""
         if is_reserved(username):
             raise UsernameTaken
+        email_canonical = canonical(email)
+        first, second = self._digests.first, self._digests.second
+        digest = first.digest(email_canonical)
         user = User(
             id=uuid7(),
             email=email,
-            email_canonical=canonical(email),
+            email_canonical=email_canonical,
             username=username,
             username_canonical=canonical(username),
             display_name=display_name,
@@ -68,6 +71,8 @@ class Accounts:
             password_hash=await self._passwords.hash(password),
             version=1,
             created_at=now(),
+            email_digest=digest,
+            email_digest_key_id=first.id,
         )
         async with self._database.write() as session:
             if await session.scalar(select(User.id).where(User.email_canonical == user.email_canonical)) is not None:
@@ -84,8 +89,10 @@ class Accounts:
                     user_id=user.id,
                     username=user.username,
                     display_name=user.display_name,
-                    email_digest=self._digests.of(user.email_canonical),
-                    email_digest_key_id=self._digests.key_id,
+                    email_digest=digest.hex(),
+                    email_digest_key_id=first.id,
+                    second_email_digest=second.digest(email_canonical).hex() if second else None,
+                    second_email_digest_key_id=second.id if second else None,
                     version=user.version,
                     registered_at=user.created_at,
                 ),
@@ -138,8 +145,8 @@ class Accounts:
                 session,
                 UserDeleted(
                     user_id=account.id,
-                    email_digest=self._digests.of(account.email_canonical),
-                    email_digest_key_id=self._digests.key_id,
+                    email_digest=self._digests.first.digest(account.email_canonical).hex(),
+                    email_digest_key_id=self._digests.first.id,
                     version=account.version + 1,
                 ),
                 SessionRevoked(user_id=account.id, session_id=None, reason="account_deleted"),

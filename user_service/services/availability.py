@@ -35,15 +35,15 @@ class EmailFilter:
         self._service_token = service_token
         self._breaker = breaker
 
-    async def might_exist(self, digest: str) -> bool:
-        """False is certain. Raises `FilterUnavailable`, within 50 ms."""
+    async def might_exist(self, digest: str, key_id: str) -> bool:
+        """By its digest under the key of that id. False is certain. Raises `FilterUnavailable`, within 50 ms."""
         if not self._breaker.allows():
             raise FilterUnavailable("circuit open")
         try:
             async with asyncio.timeout(_FILTER_TIMEOUT_S):
                 response = await self._bloom.post(
                     "/emails/check",
-                    content=EmailCheck(digest=digest).model_dump_json(exclude_none=True),
+                    content=EmailCheck(key_id=key_id, digest=digest).model_dump_json(exclude_none=True),
                     headers={
                         "Authorization": f"Bearer {self._service_token}",
                         "Content-Type": "application/json",
@@ -68,8 +68,9 @@ class Availability:
     async def of_email(self, email: str) -> bool:
         """Asks the filter first, and the database only on "maybe" or when the filter can't say."""
         email_canonical = canonical(email)
+        key = self._digests.first
         try:
-            if not await self._email_filter.might_exist(self._digests.of(email_canonical)):
+            if not await self._email_filter.might_exist(key.digest(email_canonical).hex(), key.id):
                 ANSWERS.labels("filter").inc()
                 return True
             ANSWERS.labels("database").inc()

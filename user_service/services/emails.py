@@ -4,7 +4,6 @@ Two addresses are the same if `names.canonical` makes them equal. By policy that
 no provider in use tells mailboxes apart by it. Dots and plus tags do count.
 """
 
-import hashlib
 import hmac
 
 from email_validator import EmailNotValidError, validate_email
@@ -23,16 +22,37 @@ def normalized_email(address: str) -> str:
         raise ValueError("is not an email address") from None
 
 
-class EmailDigests:
-    """Keyed digests, which stand for addresses outside this service. `key_id` names the key and tells nothing of it."""
+class DigestKey:
+    """A key of digests. `id` names it and tells nothing of it."""
 
     def __init__(self, key: str) -> None:
         self._key = key.encode()
-        self.key_id = self._hmac(_KEY_ID_LABEL)[:8]
+        self.id = self._hmac(_KEY_ID_LABEL).hex()[:8]
 
-    def of(self, canonical: str) -> str:
-        """Hex HMAC-SHA256 of a canonical address."""
+    def digest(self, canonical: str) -> bytes:
+        """HMAC-SHA256 of a canonical address."""
         return self._hmac(canonical.encode())
 
-    def _hmac(self, data: bytes) -> str:
-        return hmac.new(self._key, data, hashlib.sha256).hexdigest()
+    def _hmac(self, data: bytes) -> bytes:
+        return hmac.digest(self._key, data, "sha256")
+
+
+class EmailDigests:
+    """Keyed digests, which stand for addresses outside this service.
+
+    Under the `first` key they are stored and asked about; under a `second` one they are told as well, while one key
+    takes the place of another.
+    """
+
+    def __init__(self, first_key: str, second_key: str | None = None) -> None:
+        self.first = DigestKey(first_key)
+        self.second = None if second_key is None else DigestKey(second_key)
+        self._by_id = {key.id: key for key in (self.first, self.second) if key is not None}
+
+    @property
+    def key_ids(self) -> list[str]:
+        """The first key's is the first."""
+        return list(self._by_id)
+
+    def key(self, key_id: str) -> DigestKey | None:
+        return self._by_id.get(key_id)
