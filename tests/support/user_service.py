@@ -42,13 +42,15 @@ AnyPayload = TypeVar("AnyPayload", bound=Payload)
 
 @dataclass
 class BloomStandIn:
-    """What `POST /emails/check` answers, and how often it was asked."""
+    """What `POST /emails/check` answers, and how often it was asked. It has filters for any keys, or for `key_ids`."""
 
     registered: set[str] = field(default_factory=set)
+    key_ids: set[str] | None = None
     status: int = 200
     delay_s: float = 0.0
     body: bytes | None = None
     digests: list[str] = field(default_factory=list)
+    asked_under: list[str | None] = field(default_factory=list)
     credentials: list[str] = field(default_factory=list)
 
     def client(self) -> httpx.AsyncClient:
@@ -59,7 +61,10 @@ class BloomStandIn:
             self.credentials.append(authorization)
             assert question.digest is not None
             self.digests.append(question.digest)
+            self.asked_under.append(question.key_id)
             await asyncio.sleep(self.delay_s)
+            if self.key_ids is not None and question.key_id not in self.key_ids:
+                return Response(status_code=503)
             answer = EmailAnswer(might_exist=[question.digest in self.registered])
             return Response(self.body or answer.model_dump_json(), self.status, media_type="application/json")
 
@@ -118,13 +123,14 @@ def _table(name: str) -> Table:
     return Base.metadata.tables[name]
 
 
-def settings(database_url: str) -> Settings:
+def settings(database_url: str, email_digest_key: str, second_key: str | None = None) -> Settings:
     return Settings(
         database_url=SecretStr(database_url),
         database_patience=0,
         service_token=SecretStr(SERVICE_TOKEN),
         signing_key=SecretStr(SIGNING_KEY),
-        email_digest_key=SecretStr(EMAIL_DIGEST_KEY),
+        email_digest_key=SecretStr(email_digest_key),
+        email_digest_second_key=None if second_key is None else SecretStr(second_key),
     )
 
 
@@ -134,11 +140,14 @@ def cheap_password_hash(time_cost: int = 1) -> PasswordHash:
 
 
 @asynccontextmanager
-async def running_user_service(database_url: str, bus: Bus | None = None) -> AsyncIterator[UserService]:
+async def running_user_service(
+    database_url: str, bus: Bus | None = None, *, email_digest_keys: Sequence[str] = (EMAIL_DIGEST_KEY,)
+) -> AsyncIterator[UserService]:
     """On a migrated database, and on `bus`, whose topology is `TOPOLOGY`, or else a bus in this process."""
     bus = bus or InProcessBus(TOPOLOGY)
     bloom = BloomStandIn()
-    app = create_app(settings(database_url), bus, bloom.client(), password_hash=cheap_password_hash())
+    password_hash = cheap_password_hash()
+    app = create_app(settings(database_url, *email_digest_keys), bus, bloom.client(), password_hash=password_hash)
     service = UserService(app, database_url, bus, bloom)
     async with app.router.lifespan_context(app), service.http:
         await bus.start()

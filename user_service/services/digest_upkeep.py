@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import structlog
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Row, bindparam, select, update
 
 from common.database import Database, DatabaseUnavailable
 from user_service.models import User
@@ -26,9 +26,6 @@ _RETRY_S = 2.0
 _AGAIN_S = 600.0
 
 log = structlog.get_logger(__name__)
-
-Address = tuple[UUID, str]
-"""A user's id and canonical address."""
 
 
 class DigestUpkeep:
@@ -61,23 +58,21 @@ class DigestUpkeep:
             await asyncio.sleep((time.monotonic() - began) * _REST)
         return stored
 
-    async def _find(self, after: UUID) -> tuple[Sequence[Address], UUID | None]:
-        """Who of the next users needs it, and where these users end."""
+    async def _find(self, after: UUID) -> tuple[Sequence[Row[UUID, str]], UUID | None]:
+        """The ids and addresses of those of the next users who have none, in order; and where these users end."""
         async with self._database.read() as session:
             end = await last_of_page(session, after, _AT_ONCE)
             some = select(User).where(User.id > after).order_by(User.id).limit(_AT_ONCE).subquery()
-            outdated = select(some.c.id, some.c.email_canonical).where(
-                some.c.email_digest_key_id.is_distinct_from(self._key.id)
-            )
-            found = (await session.execute(outdated)).tuples().all()
-        return found, end
+            has_none = some.c.email_digest_key_id.is_distinct_from(self._key.id)
+            outdated = select(some.c.id, some.c.email_canonical).where(has_none).order_by(some.c.id)
+            return (await session.execute(outdated)).all(), end
 
-    async def _store(self, addresses: Sequence[Address]) -> None:
-        if not addresses:
+    async def _store(self, users: Sequence[Row[UUID, str]]) -> None:
+        """In the order of ids, so that instances who do the same wait for one another in turn."""
+        if not users:
             return
         values = [
-            {"user_id": user_id, "address": address, "digest": self._key.digest(address)}
-            for user_id, address in sorted(addresses)  # in one order, so that instances wait for one another in turn
+            {"user_id": user_id, "address": address, "digest": self._key.digest(address)} for user_id, address in users
         ]
         # by the address, too: whoever has been deleted or has another one by now is passed over
         statement = (

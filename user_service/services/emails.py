@@ -4,8 +4,8 @@ Two addresses are the same if `names.canonical` makes them equal. By policy that
 no provider in use tells mailboxes apart by it. Dots and plus tags do count.
 """
 
-import hmac
-
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from email_validator import EmailNotValidError, validate_email
 
 _KEY_ID_LABEL = b"parley email digest key id"
@@ -26,7 +26,8 @@ class DigestKey:
     """A key of digests. `id` names it and tells nothing of it."""
 
     def __init__(self, key: str) -> None:
-        self._key = key.encode()
+        # to copy one that has begun takes a quarter of the time of beginning with the key each time
+        self._begun = HMAC(key.encode(), SHA256())
         self.id = self._hmac(_KEY_ID_LABEL).hex()[:8]
 
     def digest(self, canonical: str) -> bytes:
@@ -34,7 +35,9 @@ class DigestKey:
         return self._hmac(canonical.encode())
 
     def _hmac(self, data: bytes) -> bytes:
-        return hmac.digest(self._key, data, "sha256")
+        hmac = self._begun.copy()
+        hmac.update(data)
+        return hmac.finalize()
 
 
 class EmailDigests:

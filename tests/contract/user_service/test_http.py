@@ -11,8 +11,9 @@ from tests.support.client import User, new_credentials
 from tests.support.databases import new_database
 from tests.support.documented_answers import Answer, Ask, answers, documented
 from tests.support.http_contract import NO_DATABASE, AnyCase, Api, document_of, run_sequences, served
-from tests.support.user_service import SERVICE_TOKEN, UserService, running_user_service
+from tests.support.user_service import EMAIL_DIGEST_KEY, SERVICE_TOKEN, UserService, running_user_service
 from user_service.migrations import upgrade
+from user_service.services.emails import DigestKey
 
 # the service, in its thread, may use what randomness it likes
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
@@ -73,6 +74,7 @@ def test_every_documented_answer_can_be_had_and_no_other(api: Api[UserService], 
         Ask("search_users", token),
         Ask("show_user", token, {"user_id": alice.id}),
         Ask("look_up_user", SERVICE_TOKEN, {"user_id": alice.id}),
+        Ask("export_email_digests", SERVICE_TOKEN, query={"key_id": DigestKey(EMAIL_DIGEST_KEY).id}),
         Ask("list_active_sessions", SERVICE_TOKEN, body={"session_ids": [str(uuid4())]}),
         Ask("show_health"),
         Ask("show_readiness"),
@@ -86,6 +88,9 @@ def test_every_documented_answer_can_be_had_and_no_other(api: Api[UserService], 
         ("delete_account", 403, "wrong_password"): Ask("delete_account", token, body={"password": "wrong"}),
         ("show_user", 404, "not_found"): Ask("show_user", token, nobody),
         ("look_up_user", 404, "not_found"): Ask("look_up_user", SERVICE_TOKEN, nobody),
+        ("export_email_digests", 404, "unknown_key"): Ask(
+            "export_email_digests", SERVICE_TOKEN, query={"key_id": "unknown"}
+        ),
     }
 
     assert answers(api, unavailable, accepted, refused) == documented("user_service")

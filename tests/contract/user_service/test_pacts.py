@@ -14,7 +14,7 @@ from contracts.messages import SessionRevoked, UserDeleted, UserProfileChanged, 
 from contracts.routing import Service
 from messaging.bus import Delivery
 from tests.support.client import PASSWORD, User, new_credentials
-from tests.support.pacts import DIGEST, Uses, id_of, verify
+from tests.support.pacts import DIGEST, KEY_ID, Uses, id_of, verify
 from tests.support.serving import in_a_thread
 from tests.support.shapes import ok
 from tests.support.user_service import SERVICE_TOKEN, UserService, running_user_service
@@ -34,7 +34,7 @@ async def test_uses_these_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         given="it is up to date, and the address is registered",
         method="POST",
         path="/emails/check",
-        body={"digest": DIGEST},
+        body={"key_id": KEY_ID, "digest": DIGEST},
         answer={"might_exist": [True]},
     )
     uses.answer(
@@ -42,16 +42,16 @@ async def test_uses_these_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         given="it is behind",
         method="POST",
         path="/emails/check",
-        body={"digest": other},
+        body={"key_id": KEY_ID, "digest": other},
         status=503,
     )
 
     with uses.answers.serve() as server:
         async with httpx.AsyncClient(base_url=str(server.url)) as bloom:
             emails = EmailFilter(bloom, "secret", CircuitBreaker())
-            assert await emails.might_exist(DIGEST)
+            assert await emails.might_exist(DIGEST, KEY_ID)
             with pytest.raises(FilterUnavailable):
-                await emails.might_exist(other)
+                await emails.might_exist(other, KEY_ID)
     uses.hold()
 
 

@@ -35,6 +35,7 @@ class TestAnEmailThatTheFilterDoesNotKnow:
 
         (registered,) = await service.hear(UserRegistered)
         assert service.bloom.digests == [registered.email_digest]
+        assert service.bloom.asked_under == [registered.email_digest_key_id]
         assert service.bloom.credentials == [f"Bearer {SERVICE_TOKEN}"]
 
 

@@ -2,13 +2,20 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, MetaData, Table, inspect
 
 from common.database import Database
+from common.ids import now, uuid7
+from tests.support.user_service import running_user_service
 from user_service.migrations import upgrade
+from user_service.migrations.versions import r0002_email_digests
 from user_service.models import Base
 
 
@@ -23,6 +30,57 @@ async def test_can_be_run_again(database_url: str) -> None:
     await upgrade(database_url)
 
     assert await _differences(database_url) == []
+
+
+async def test_can_be_taken_back_and_made_again(database_url: str) -> None:
+    await upgrade(database_url)
+
+    await _on(database_url, partial(_migrate, command.downgrade, "base"))
+    await upgrade(database_url)
+
+    assert await _differences(database_url) == []
+
+
+async def test_keep_the_accounts_and_let_the_older_version_add_more(database_url: str) -> None:
+    older = r0002_email_digests.down_revision
+    await _on(database_url, partial(_migrate, command.upgrade, older))
+    await _on(database_url, partial(_register_in_the_older_version, "before"))
+
+    await upgrade(database_url)
+    await _on(database_url, partial(_register_in_the_older_version, "meanwhile"))
+
+    async with running_user_service(database_url) as service:
+        rows = await service.rows("users")
+    assert {row["username"] for row in rows} == {"before", "meanwhile"}
+
+
+def _register_in_the_older_version(name: str, connection: Connection) -> None:
+    users = Table("users", MetaData(), autoload_with=connection)
+    names = ("email", "username", "display_name")
+    values = {field: name for column in names for field in (column, f"{column}_canonical")}
+    connection.execute(
+        users.insert().values(
+            id=uuid7() if connection.dialect.name == "postgresql" else uuid7().hex,
+            **values,
+            password_hash="",
+            version=1,
+            created_at=now(),
+        )
+    )
+
+
+def _migrate(direction: Callable[[Config, str], None], revision: str, connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", "user_service:migrations")
+    config.attributes["connection"] = connection
+    direction(config, revision)
+
+
+async def _on(database_url: str, work: Callable[[Connection], object]) -> None:
+    database = Database(database_url)
+    async with database.engine.begin() as connection:
+        await connection.run_sync(work)
+    await database.close()
 
 
 async def test_run_as_a_program_and_end(database_url: str) -> None:

@@ -63,6 +63,10 @@ _SETTINGS = {
         *((name, None) for name in _SETTINGS),
         ("PARLEY_SERVICE_TOKEN", "changeme-changeme-changeme"),
         ("PARLEY_EMAIL_DIGEST_KEY", "short"),
+        ("PARLEY_EMAIL_DIGEST_SECOND_KEY", "short"),
+        pytest.param(
+            "PARLEY_EMAIL_DIGEST_SECOND_KEY", SERVICE_TOKEN, id="PARLEY_EMAIL_DIGEST_SECOND_KEY-the-same-as-the-first"
+        ),
         ("PARLEY_SIGNING_KEY", "not thirty-two bytes in base64url"),
         pytest.param("PARLEY_SIGNING_KEY", SIGNING_KEY[:30], id="PARLEY_SIGNING_KEY-too-short"),
     ],

@@ -62,7 +62,7 @@ async def listener() -> AsyncIterator[Listener]:
 
 async def test_are_published_at_most_once_a_second(database: Database, listener: Listener) -> None:
     clock = Clock()
-    watermarks = Watermarks(database, listener.bus, clock)
+    watermarks = Watermarks(database, listener.bus, ["01234567"], clock)
     first, second, third = now(), now(), now()
 
     await watermarks(first)
@@ -76,7 +76,7 @@ async def test_are_published_at_most_once_a_second(database: Database, listener:
 
 
 async def test_are_left_out_while_the_bus_is_away_and_go_on_at_once(database: Database, listener: Listener) -> None:
-    watermarks = Watermarks(database, listener.bus, Clock())
+    watermarks = Watermarks(database, listener.bus, ["01234567"], Clock())
     missed = now()
     next_one = missed + timedelta(seconds=1)
     await listener.bus.stop()
