@@ -38,6 +38,7 @@ def create_app(data: DataFolder, bus: Bus) -> FastAPI:
             service_token=service_token,
             signing_key=data.secret("signing_key"),
             email_digest_key=data.secret("email_digest_key"),
+            email_digest_second_key=None,
         ),
         bus,
         _client(bloom),

@@ -30,7 +30,8 @@ FOLDER = Path(__file__).parents[2] / "contracts/pacts"
 
 TIME = "2026-01-02T03:04:05.678Z"
 DIGEST = "5f" * 32
-KEY_ID = "2026-01"
+DIGEST_KEY = "the key of the email digests"
+DIGEST_KEY_ID = "a73b46b1"
 
 _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

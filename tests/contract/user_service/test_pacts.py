@@ -14,7 +14,7 @@ from contracts.messages import SessionRevoked, UserDeleted, UserProfileChanged, 
 from contracts.routing import Service
 from messaging.bus import Delivery
 from tests.support.client import PASSWORD, User, new_credentials
-from tests.support.pacts import DIGEST, KEY_ID, Uses, id_of, verify
+from tests.support.pacts import DIGEST, DIGEST_KEY, DIGEST_KEY_ID, Uses, id_of, verify
 from tests.support.serving import in_a_thread
 from tests.support.shapes import ok
 from tests.support.user_service import SERVICE_TOKEN, UserService, running_user_service
@@ -34,7 +34,7 @@ async def test_uses_these_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         given="it is up to date, and the address is registered",
         method="POST",
         path="/emails/check",
-        body={"key_id": KEY_ID, "digest": DIGEST},
+        body={"key_id": DIGEST_KEY_ID, "digest": DIGEST},
         answer={"might_exist": [True]},
     )
     uses.answer(
@@ -42,16 +42,16 @@ async def test_uses_these_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         given="it is behind",
         method="POST",
         path="/emails/check",
-        body={"key_id": KEY_ID, "digest": other},
+        body={"key_id": DIGEST_KEY_ID, "digest": other},
         status=503,
     )
 
     with uses.answers.serve() as server:
         async with httpx.AsyncClient(base_url=str(server.url)) as bloom:
             emails = EmailFilter(bloom, "secret", CircuitBreaker())
-            assert await emails.might_exist(DIGEST, KEY_ID)
+            assert await emails.might_exist(DIGEST, DIGEST_KEY_ID)
             with pytest.raises(FilterUnavailable):
-                await emails.might_exist(other, KEY_ID)
+                await emails.might_exist(other, DIGEST_KEY_ID)
     uses.hold()
 
 
@@ -75,7 +75,7 @@ def test_is_as_others_use_it(tmp_path: Path) -> None:
 @asynccontextmanager
 async def migrated(database_url: str) -> AsyncIterator[UserService]:
     await upgrade(database_url)
-    async with running_user_service(database_url) as service:
+    async with running_user_service(database_url, email_digest_keys=[DIGEST_KEY]) as service:
         yield service
 
 

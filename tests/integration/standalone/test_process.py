@@ -209,6 +209,7 @@ def test_takes_no_secret_and_no_database_from_the_environment(start: Start) -> N
         PARLEY_SERVICE_TOKEN="a-token-of-the-environment",
         PARLEY_SIGNING_KEY="not a key",
         PARLEY_EMAIL_DIGEST_KEY="short",
+        PARLEY_EMAIL_DIGEST_SECOND_KEY="short",
         PARLEY_DATABASE_URL="postgresql+asyncpg://nowhere/nothing",
         PARLEY_BROKER_URL="amqp://nowhere",
     ).ready()
