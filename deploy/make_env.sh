@@ -11,6 +11,7 @@ PARLEY_PORT=${PARLEY_PORT:-8080}
 PARLEY_LOG_LEVEL=info
 PARLEY_SIGNING_KEY=$(secret)
 PARLEY_EMAIL_DIGEST_KEY=$(secret)
+# PARLEY_EMAIL_DIGEST_SECOND_KEY stands here only while the key is changed: docs/operations.md
 PARLEY_SERVICE_TOKEN=$(secret)
 PARLEY_BROKER_PASSWORD=$(secret)
 PARLEY_POSTGRES_PASSWORD=$(secret)

@@ -16,8 +16,9 @@ from user_service.models import User
 from user_service.services.digest_export import BEFORE_ALL, last_of_page
 from user_service.services.emails import EmailDigests
 
-_AT_ONCE = 500
-"""Users whose rows are locked for some ten milliseconds."""
+_LOOKED_AT = 5_000
+_STORED_AT_ONCE = 500
+"""Their rows are locked for some ten milliseconds."""
 
 _REST = 9
 """So many times as long as it works it rests: a tenth of the time is the most that others miss."""
@@ -59,13 +60,15 @@ class DigestUpkeep:
         return stored
 
     async def _find(self, after: UUID) -> tuple[Sequence[Row[UUID, str]], UUID | None]:
-        """The ids and addresses of those of the next users who have none, in order; and where these users end."""
+        """The ids and addresses of those of the next users who have none, in order, and after whom to go on."""
+        some = select(User).where(User.id > after).order_by(User.id).limit(_LOOKED_AT).subquery()
+        has_none = some.c.email_digest_key_id.is_distinct_from(self._key.id)
+        query = select(some.c.id, some.c.email_canonical).where(has_none).order_by(some.c.id).limit(_STORED_AT_ONCE)
         async with self._database.read() as session:
-            end = await last_of_page(session, after, _AT_ONCE)
-            some = select(User).where(User.id > after).order_by(User.id).limit(_AT_ONCE).subquery()
-            has_none = some.c.email_digest_key_id.is_distinct_from(self._key.id)
-            outdated = select(some.c.id, some.c.email_canonical).where(has_none).order_by(some.c.id)
-            return (await session.execute(outdated)).all(), end
+            outdated = (await session.execute(query)).all()
+            if len(outdated) == _STORED_AT_ONCE:
+                return outdated, outdated[-1].id
+            return outdated, await last_of_page(session, after, _LOOKED_AT)
 
     async def _store(self, users: Sequence[Row[UUID, str]]) -> None:
         """In the order of ids, so that instances who do the same wait for one another in turn."""

@@ -22,8 +22,10 @@ MANY = 1_203
 
 
 @pytest.fixture(autouse=True)
-def _without_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+def _without_rest_and_little_by_little(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(digest_upkeep, "_REST", 0)
+    monkeypatch.setattr(digest_upkeep, "_LOOKED_AT", 500)
+    monkeypatch.setattr(digest_upkeep, "_STORED_AT_ONCE", 200)
 
 
 async def without_digests(database_url: str, number: int) -> None:
@@ -124,7 +126,7 @@ async def test_waits_for_a_database_that_goes_away_and_goes_on(
     own_postgresql: OwnServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(digest_upkeep, "_REST", 5)  # so that it is in the middle when the database goes away
-    monkeypatch.setattr(digest_upkeep, "_AT_ONCE", 50)
+    monkeypatch.setattr(digest_upkeep, "_STORED_AT_ONCE", 50)
     url = make_url(own_postgresql.url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
     await upgrade(url)
     await without_digests(url, MANY)
