@@ -36,12 +36,12 @@ test: lint $(if $(shell command -v npm),$(ASYNCAPI_PARSER)) ## Lint, and all tes
 test-stack: $(VENV)/dev ## Tests at RabbitMQ 4, and the end-to-end tests against a compose stack of their own
 	@deploy/test_stack.sh $(BIN)/python
 
-faults: $(VENV)/dev ## What is promised, while everything goes wrong, once: about six minutes (SEED)
-	@$(BIN)/python -m tests.e2e.faults $(if $(SEED),--seed $(SEED))
+faults: $(VENV)/dev ## What is promised, while everything goes wrong, once: about six minutes (SEED, WITHIN=10 seconds)
+	@$(BIN)/python -m tests.e2e.faults $(if $(SEED),--seed $(SEED)) $(if $(WITHIN),--within $(WITHIN))
 
-soak: $(VENV)/dev ## The same by chance, for long (MINUTES=60, RATE=100 commands per second, CLIENTS=12, SEED)
+soak: $(VENV)/dev ## The same by chance, for long (MINUTES=60, RATE=100 commands per second, CLIENTS=12, SEED, WITHIN)
 	@$(BIN)/python -m tests.e2e.faults --minutes $(or $(MINUTES),60) --rate $(or $(RATE),100) \
-	  $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SEED),--seed $(SEED))
+	  $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SEED),--seed $(SEED)) $(if $(WITHIN),--within $(WITHIN))
 
 bench: $(VENV)/bench ## Measure beside the peers, under 15 minutes (QUICK=1: about 4; ONLY=fanout)
 	@$(BIN)/python -m tests.support.servers.install

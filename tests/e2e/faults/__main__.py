@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from tests.e2e.faults.catalogue import Draw, fixed
-from tests.e2e.faults.run import CLIENTS, GIVEN_UP_AFTER_S, RATE, Load, run
+from tests.e2e.faults.run import CLIENTS, GIVEN_UP_AFTER_S, RATE, SERVED_WITHIN_S, Terms, run
 from tests.e2e.faults.single_process import KIND, killed_again_and_again
 from tests.e2e.faults.stack import own_stack
 from tests.e2e.faults.verdict import Verdict, say
@@ -26,6 +26,9 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, help="how long to go on with faults by chance")
     parser.add_argument("--rate", type=float, default=RATE, help=f"commands per second of all clients ({RATE:.0f})")
     parser.add_argument("--clients", type=int, default=CLIENTS, help=f"how many there are ({CLIENTS})")
+    parser.add_argument(
+        "--within", type=float, default=SERVED_WITHIN_S, help=f"seconds until all are served ({SERVED_WITHIN_S:.0f})"
+    )
     arguments = parser.parse_args()
     verdict = Verdict(secrets.randbelow(10**6) if arguments.seed is None else arguments.seed)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # then too the stack is taken down
@@ -37,9 +40,9 @@ def main() -> int:
         else:
             faults, lasts_s = Draw(verdict.seed).faults(), 60 * arguments.minutes
         with own_stack() as stack:
-            load = Load(arguments.clients, arguments.rate)
+            terms = Terms(arguments.clients, arguments.rate, arguments.within)
             until = time.monotonic() + lasts_s
-            asyncio.run(run(stack, verdict, faults, load, restarts=arguments.minutes is None, until=until))
+            asyncio.run(run(stack, verdict, faults, terms, restarts=arguments.minutes is None, until=until))
     except BaseException as error:
         verdict.fail(f"broken off: {type(error).__name__}: {error}")
         raise
