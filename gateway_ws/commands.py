@@ -15,7 +15,11 @@ from contracts.messages import DeleteMessage, EditMessage, MarkRead, ReactToMess
 from contracts.routing import COMMANDS, partition
 from messaging.bus import Bus, Message, PublishError, RetryPolicy
 
-_MAX_BATCH = 200
+_MAX_BATCH = 1_000
+_MAX_CHARACTERS = 1_000_000
+"""Of all texts in a flight but the last: with what JSON makes of the worst of them it stays below the 16 MiB that
+RabbitMQ takes."""
+
 _MAX_WAITING = 5_000
 """Commands of one partition that wait for the broker; further ones are refused at once."""
 
@@ -61,7 +65,7 @@ class CommandPublisher:
         queue = self._queues[key]
         try:
             while queue:
-                batch = [queue.popleft() for _ in range(min(_MAX_BATCH, len(queue)))]
+                batch = _take(queue)
                 if not await self._publish(key, batch):
                     # what has waited behind it would only wait longer
                     waiting, self._queues[key] = [*batch, *queue], deque()
@@ -91,3 +95,15 @@ class CommandPublisher:
                 return True
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), delay)
+
+
+def _take(queue: deque[Envelope[Command]]) -> list[Envelope[Command]]:
+    """What goes with the next flight."""
+    batch: list[Envelope[Command]] = []
+    characters = 0
+    while queue and len(batch) < _MAX_BATCH and characters < _MAX_CHARACTERS:
+        batch.append(queue.popleft())
+        command = batch[-1].payload
+        if isinstance(command, SendMessage | EditMessage):
+            characters += len(command.text)
+    return batch
