@@ -5,6 +5,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
 
 import structlog
 
@@ -31,6 +32,14 @@ AnsweredCommand = SendMessage | EditMessage | DeleteMessage | ReactToMessage
 Command = AnsweredCommand | MarkRead
 
 
+AnyCommand = TypeVar("AnyCommand", AnsweredCommand, Command)
+
+
+def enveloped(command: AnyCommand) -> Envelope[AnyCommand]:
+    """One sending of a command. However often it is submitted, it stays one: what was refused stays refused."""
+    return Envelope(command, uuid7(), now(), current_traceparent())
+
+
 class CommandPublisher:
     """Publishes at once when nothing of the partition is in flight; what comes meanwhile travels together after it.
 
@@ -47,12 +56,12 @@ class CommandPublisher:
         self._flights: dict[str, asyncio.Task[None]] = {}
         self._closing = asyncio.Event()
 
-    def submit(self, command: Command) -> None:
-        key = partition(command.room_id)
+    def submit(self, envelope: Envelope[Command]) -> None:
+        key = partition(envelope.payload.room_id)
         if len(self._queues[key]) >= _MAX_WAITING:
-            self._failed(command)
+            self._failed(envelope.payload)
             return
-        self._queues[key].append(Envelope(command, uuid7(), now(), current_traceparent()))
+        self._queues[key].append(envelope)
         if key not in self._flights:
             self._flights[key] = asyncio.create_task(self._fly(key))
 

@@ -28,7 +28,7 @@ from contracts.frames import (
 )
 from contracts.messages import DeleteMessage, EditMessage, MarkRead, ReactToMessage, RoomTyping, SendMessage
 from gateway_ws.chat_client import ChatUnavailable
-from gateway_ws.commands import AnsweredCommand, CommandPublisher
+from gateway_ws.commands import AnsweredCommand, CommandPublisher, enveloped
 from gateway_ws.connection import Connection
 from gateway_ws.entrance import Entrance
 from gateway_ws.hub import Hub
@@ -197,13 +197,15 @@ class Handlers:
         )
 
     def _submit(self, connection: Connection, command: AnsweredCommand) -> None:
-        self._pending.add(command, connection, self._hub.head(command.room_id))
+        sending = enveloped(command)
+        self._pending.add(sending, connection, self._hub.head(command.room_id))
         log.debug("command_received", command_id=str(command.command_id), room_id=str(command.room_id))
-        self._publisher.submit(command)
+        self._publisher.submit(sending)
 
     def _read(self, connection: Connection, frame: Read) -> None:
         if self._is_member(connection, frame.room_id):
-            self._publisher.submit(MarkRead(user_id=connection.user_id, room_id=frame.room_id, seq=frame.seq))
+            mark = MarkRead(user_id=connection.user_id, room_id=frame.room_id, seq=frame.seq)
+            self._publisher.submit(enveloped(mark))
 
     def _typing(self, connection: Connection, frame: Typing) -> None:
         if self._is_member(connection, frame.room_id):

@@ -95,8 +95,8 @@ def create_app(
             await asyncio.sleep(1)
             sessions.sweep()
             pending.expire()
-            for command in pending.overdue():
-                publisher.submit(command)
+            for sending in pending.overdue():
+                publisher.submit(sending)
 
     async def sweep_now_and_then() -> None:
         while True:

@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from prometheus_client import Gauge
 
+from contracts.envelope import Envelope
 from contracts.frames import Ack, ErrorCode
 from contracts.messages import CommandAccepted, CommandRefused, RoomEntry
 from gateway_ws.commands import AnsweredCommand
@@ -29,12 +30,12 @@ class _Waiting:
     """One sending of a command to a room whose log was known to reach up to `heard` then."""
 
     connection: Connection
-    command: AnsweredCommand
+    sending: Envelope[AnsweredCommand]
     heard: int
 
     def has_repeated(self, entry: RoomEntry) -> bool:
         """Whether the entry was there before."""
-        return entry.room_id == self.command.room_id and entry.seq <= self.heard
+        return entry.room_id == self.sending.payload.room_id and entry.seq <= self.heard
 
 
 class PendingCommands:
@@ -59,9 +60,10 @@ class PendingCommands:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, command: AnsweredCommand, connection: Connection, heard: int) -> None:
+    def add(self, sending: Envelope[AnsweredCommand], connection: Connection, heard: int) -> None:
         """`heard` is the highest seq of the room's log that is known of here."""
-        key, waiting = (command.user_id, command.command_id), _Waiting(connection, command, heard)
+        command = sending.payload
+        key, waiting = (command.user_id, command.command_id), _Waiting(connection, sending, heard)
         self._waiting.setdefault(key, deque()).append(waiting)
         moment = self._clock()
         self._due.append((moment + self._patience, key, waiting))
@@ -114,11 +116,11 @@ class PendingCommands:
             detail = "It may not have arrived: send it again."
             sender.connection.error(ErrorCode.UNAVAILABLE, detail, command_id, RETRY_AFTER_S)
 
-    def overdue(self) -> Iterator[AnsweredCommand]:
-        """Commands that should have been answered by now, each once: to be sent again, as a repeat is always answered.
-        To be called about once a second."""
+    def overdue(self) -> Iterator[Envelope[AnsweredCommand]]:
+        """What should have been answered by now, each once: to be submitted again as it is, since that is answered, and
+        as it was before. To be called about once a second."""
         for _, waiting in self._passed(self._due):
-            yield waiting.command
+            yield waiting.sending
 
     def expire(self) -> None:
         """Answer those who have waited too long. To be called about once a second."""
