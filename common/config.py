@@ -1,6 +1,7 @@
 """Settings: environment variables with the prefix PARLEY_, read once, in `__main__`."""
 
 import sys
+from ipaddress import ip_network
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, SecretStr, ValidationError
@@ -22,6 +23,16 @@ def _real_secret(secret: SecretStr) -> SecretStr:
 
 
 Secret = Annotated[SecretStr, AfterValidator(_real_secret)]
+
+
+def _networks(text: str) -> str:
+    for part in text.split(",") if text else ():
+        ip_network(part.strip())  # raises ValueError, which says what is wrong with it
+    return text
+
+
+Networks = Annotated[str, AfterValidator(_networks)]
+"""Addresses and networks (`192.0.2.1, 2001:db8::/32`), separated by commas; empty for none."""
 
 
 class Settings(BaseSettings):

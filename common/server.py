@@ -57,9 +57,13 @@ def serve(
     host: str,
     port: int,
     listening: Listening | None = None,
+    trusted_proxies: str = "",
     **options: Any,
 ) -> None:
     """Blocks until told to end. `options` are uvicorn's. Exits with code 1 if it can't start.
+
+    Who the client is (`request.client`), is what the connection says. For one from `trusted_proxies` (addresses and
+    networks, separated by commas) it is the last in `X-Forwarded-For` that is none of them.
 
     Start: the application's lifespan, then `background`, then the socket. End: no new connections, WebSockets closed
     with 1012, requests finished, `background` stopped, the lifespan left.
@@ -74,6 +78,8 @@ def serve(
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_S,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=trusted_proxies,
         **{"ws": "none", **options},
     )
     server = _Server(config, listening)

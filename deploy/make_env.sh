@@ -9,6 +9,8 @@ cat <<END
 # Made by deploy/make_env.sh. Whoever reads this can sign in as anybody: keep it to yourself, and keep a copy.
 PARLEY_PORT=${PARLEY_PORT:-8080}
 PARLEY_LOG_LEVEL=info
+# how often one address may register and ask has defaults, which a load test or an import may need to raise:
+# PARLEY_REGISTRATIONS_PER_HOUR=300 and others, see docs/operations.md
 PARLEY_SIGNING_KEY=$(secret)
 PARLEY_EMAIL_DIGEST_KEY=$(secret)
 # PARLEY_EMAIL_DIGEST_SECOND_KEY stands here only while the key is changed: docs/operations.md

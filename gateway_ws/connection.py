@@ -8,11 +8,11 @@ from uuid import UUID
 
 from prometheus_client import Counter
 
+from common.rate import TokenBucket
 from common.tokens import Claims
 from contracts.fields import Contract
 from contracts.frames import CloseCode, Error, ErrorCode, RoomRemoved
 from gateway_ws.protocol import GatewayProtocol, text_frame
-from gateway_ws.rate import TokenBucket
 
 DELIVERED = Counter("parley_gateway_frames", "Frames handed to connections")
 NEWS_DROPPED = Counter("parley_gateway_news_dropped", "Passing news dropped for slow connections")

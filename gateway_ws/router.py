@@ -9,6 +9,7 @@ from functools import partial
 import structlog
 from fastapi import APIRouter, WebSocket
 
+from common.rate import TokenBucket
 from contracts.frames import SUBPROTOCOL, CloseCode, ErrorCode, Hello
 from gateway_ws.config import Settings
 from gateway_ws.connection import Connection, Flusher
@@ -17,7 +18,6 @@ from gateway_ws.hub import Hub
 from gateway_ws.pending import PendingCommands
 from gateway_ws.presence import Presence
 from gateway_ws.protocol import EXTENSION, GatewayProtocol
-from gateway_ws.rate import TokenBucket
 from gateway_ws.sessions import Sessions
 
 router = APIRouter()

@@ -41,6 +41,7 @@ def _run(settings: Settings, data: DataFolder) -> None:
         bus,
         host=settings.host,
         port=settings.port,
+        trusted_proxies=settings.trusted_proxies,
         listening=lambda address: _say(f"Parley is ready: {address}"),
         **UVICORN_OPTIONS,
     )

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from common.config import Networks
 from common.config import Settings as CommonSettings
 from common.logging import Format, Level
 
@@ -9,5 +10,6 @@ from common.logging import Format, Level
 class Settings(CommonSettings):
     port: int = 8000
     data_dir: Path = Path("data")
+    trusted_proxies: Networks = ""
     log_level: Level = "warning"
     log_format: Format = "console"

@@ -17,7 +17,8 @@ def main() -> None:
     configure_logging(settings.log_level, settings.log_format)
     bus = RabbitMQBus(settings.broker_url.get_secret_value(), Topology.of(EXCHANGES, QUEUES), name=NAME)
     bloom = new_client(settings.bloom_service_url)
-    serve(create_app(settings, bus, bloom), bus, host=settings.host, port=settings.port)
+    app = create_app(settings, bus, bloom)
+    serve(app, bus, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ import base64
 import binascii
 from typing import Annotated
 
-from pydantic import AfterValidator, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from common.config import Secret
+from common.config import Networks, Secret
 from common.config import Settings as CommonSettings
 
 _SEED_BYTES = 32
@@ -33,12 +33,19 @@ class Settings(CommonSettings):
 
     `email_digest_second_key` is there while one key takes the place of another, before the change and after it.
     `database_patience` is how long a request waits for a database that is restarting, in seconds.
+
+    What may be done so many times per hour may be so many times at once, from one address; `failed_logins` are about
+    one name, from one network.
     """
 
     port: int = 8001
     database_url: SecretStr
     database_patience: float = 5.0
     service_token: Secret
+    availability_checks_per_hour: int = Field(default=600, gt=0)
+    registrations_per_hour: int = Field(default=300, gt=0)
+    logins_per_hour: int = Field(default=1000, gt=0)
+    failed_logins_per_hour: int = Field(default=20, gt=0)
     signing_key: Annotated[Secret, AfterValidator(_seed)]
     email_digest_key: Secret
     email_digest_second_key: Secret | None = None
@@ -56,3 +63,4 @@ class ProcessSettings(Settings):
 
     broker_url: SecretStr
     bloom_service_url: str
+    trusted_proxies: Networks = ""

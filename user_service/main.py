@@ -27,7 +27,9 @@ from user_service.services.digest_export import DigestExport
 from user_service.services.digest_upkeep import DigestUpkeep
 from user_service.services.directory import Directory
 from user_service.services.emails import EmailDigests
+from user_service.services.pace import Pace
 from user_service.services.passwords import Passwords
+from user_service.services.rate_limits import RateLimits
 from user_service.services.sessions import Sessions
 from user_service.services.signing import SigningKey
 
@@ -35,7 +37,12 @@ NAME = "user_service"
 
 
 def create_app(
-    settings: Settings, bus: Bus, bloom: httpx.AsyncClient, *, password_hash: PasswordHash | None = None
+    settings: Settings,
+    bus: Bus,
+    bloom: httpx.AsyncClient,
+    *,
+    password_hash: PasswordHash | None = None,
+    pace: Pace | None = None,
 ) -> FastAPI:
     """The service on a migrated database. Whoever composes it starts and stops `bus`; `bloom`, whose base URL is
     bloom_service's, is closed with the application. `password_hash` is by default as strong as it should be."""
@@ -86,5 +93,12 @@ def create_app(
         availability=Availability(database, digests, email_filter),
         digest_export=DigestExport(database, digests),
         signing_key=signing_key,
+        rate_limits=RateLimits(
+            availability_checks=settings.availability_checks_per_hour,
+            registrations=settings.registrations_per_hour,
+            logins=settings.logins_per_hour,
+            failed_logins=settings.failed_logins_per_hour,
+        ),
+        pace=pace or Pace(),
     )
     return app

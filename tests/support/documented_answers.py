@@ -59,15 +59,15 @@ def answers(
     `unavailable`; and to the `refused`, which are by the answer that they must get. In this order."""
     had: set[Answer] = set()
     for ask in accepted:
-        had |= {_answer(api, mistaken) for mistaken in _mistakes(api.document, ask)}
-        had |= {_answer(unavailable, ask), _answer(api, ask)}
-    for answer, ask in refused.items():
-        assert _answer(api, ask) == answer
-        had.add(answer)
+        had |= {answer(api, mistaken) for mistaken in _mistakes(api.document, ask)}
+        had |= {answer(unavailable, ask), answer(api, ask)}
+    for expected, ask in refused.items():
+        assert answer(api, ask) == expected
+        had.add(expected)
     return had
 
 
-def _answer(api: Api[Any], ask: Ask) -> Answer:
+def answer(api: Api[Any], ask: Ask) -> Answer:
     """Which conforms to the document."""
     operation = api.document.find_operation_by_id(ask.operation)
     body = {} if ask.body is None else {"body": ask.body, "media_type": _media_type(operation)}

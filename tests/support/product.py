@@ -12,6 +12,8 @@ from typing import Any, Protocol
 import docker
 import httpx
 
+from tests.support import unlimited
+
 REPOSITORY = Path(__file__).parents[2]
 
 READY_WITHIN_S = 30
@@ -34,10 +36,11 @@ SERVICES = ("user_service", "chat_service", "gateway_ws", "bloom_service")
 
 
 class Standalone:
-    """`python -m standalone`, with its own port and data folder."""
+    """`python -m standalone`, with its own port and data folder. `settings` are environment variables."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
+        self._settings = settings
         self._log = folder / "log.jsonl"
         self._port = _free_port()
         self.base_url = f"http://127.0.0.1:{self._port}"
@@ -56,11 +59,13 @@ class Standalone:
         """Returns when `/readyz` says so."""
         environment = {
             **os.environ,
+            **unlimited.ENVIRONMENT,
             "PARLEY_HOST": "127.0.0.1",
             "PARLEY_PORT": str(self._port),
             "PARLEY_DATA_DIR": str(self.folder / "data"),
             "PARLEY_LOG_FORMAT": "json",
             "PARLEY_LOG_LEVEL": "info",
+            **self._settings,
         }
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(

@@ -1,4 +1,5 @@
-"""`python -m tests.support.served PORT [FAULT]`: an application under `common.server` that says what happens."""
+"""`python -m tests.support.served PORT [FAULT [TRUSTED_PROXIES]]`: an application under `common.server` that says what
+happens. Its faults are `none`, `broken` and `slow`."""
 
 import asyncio
 import logging
@@ -6,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from common.server import serve
 
@@ -24,7 +25,7 @@ class Work:
         say("background stopped")
 
 
-def main(port: int, fault: str | None = None) -> None:
+def main(port: int, fault: str = "none", trusted_proxies: str = "") -> None:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         say("lifespan entered")
@@ -44,8 +45,19 @@ def main(port: int, fault: str | None = None) -> None:
         say("request done")
         return "done"
 
+    @app.get("/client")
+    async def show_client(request: Request) -> str | None:
+        return request.client and request.client.host
+
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
-    serve(app, Work(), host="127.0.0.1", port=port, listening=lambda address: say(f"listening on {address}"))
+    serve(
+        app,
+        Work(),
+        host="127.0.0.1",
+        port=port,
+        trusted_proxies=trusted_proxies,
+        listening=lambda address: say(f"listening on {address}"),
+    )
     say("served")
 
 

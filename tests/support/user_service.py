@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,11 +23,13 @@ from contracts.messages import Payload, SessionRevoked, UserDeleted, UserProfile
 from contracts.routing import EVENTS, EXCHANGES
 from messaging.bus import Binding, Bus, Delivery, Topology
 from messaging.in_process import InProcessBus
+from tests.support import unlimited
 from tests.support.envelopes import opened
 from tests.support.eventually import eventually
 from user_service.config import Settings
 from user_service.main import create_app
 from user_service.models import Base
+from user_service.services.pace import Pace
 
 SERVICE_TOKEN = secrets.token_urlsafe()
 SIGNING_KEY = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
@@ -123,7 +125,9 @@ def _table(name: str) -> Table:
     return Base.metadata.tables[name]
 
 
-def settings(database_url: str, email_digest_key: str, second_key: str | None = None) -> Settings:
+def settings(
+    database_url: str, email_digest_key: str, second_key: str | None = None, *, rates: Mapping[str, int]
+) -> Settings:
     return Settings(
         database_url=SecretStr(database_url),
         database_patience=0,
@@ -131,7 +135,7 @@ def settings(database_url: str, email_digest_key: str, second_key: str | None = 
         signing_key=SecretStr(SIGNING_KEY),
         email_digest_key=SecretStr(email_digest_key),
         email_digest_second_key=None if second_key is None else SecretStr(second_key),
-    )
+    ).model_copy(update=rates)
 
 
 def cheap_password_hash(time_cost: int = 1) -> PasswordHash:
@@ -141,13 +145,25 @@ def cheap_password_hash(time_cost: int = 1) -> PasswordHash:
 
 @asynccontextmanager
 async def running_user_service(
-    database_url: str, bus: Bus | None = None, *, email_digest_keys: Sequence[str] = (EMAIL_DIGEST_KEY,)
+    database_url: str,
+    bus: Bus | None = None,
+    *,
+    email_digest_keys: Sequence[str] = (EMAIL_DIGEST_KEY,),
+    password_hash: PasswordHash | None = None,
+    pace: Pace | None = None,
+    rates: Mapping[str, int] | None = None,
 ) -> AsyncIterator[UserService]:
-    """On a migrated database, and on `bus`, whose topology is `TOPOLOGY`, or else a bus in this process."""
+    """On a migrated database, and on `bus`, whose topology is `TOPOLOGY`, or else a bus in this process. `rates` are
+    settings: those that are left out are no limit."""
     bus = bus or InProcessBus(TOPOLOGY)
     bloom = BloomStandIn()
-    password_hash = cheap_password_hash()
-    app = create_app(settings(database_url, *email_digest_keys), bus, bloom.client(), password_hash=password_hash)
+    app = create_app(
+        settings(database_url, *email_digest_keys, rates={**unlimited.RATES, **(rates or {})}),
+        bus,
+        bloom.client(),
+        password_hash=password_hash or cheap_password_hash(),
+        pace=pace,
+    )
     service = UserService(app, database_url, bus, bloom)
     async with app.router.lifespan_context(app), service.http:
         await bus.start()

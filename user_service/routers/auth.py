@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Response
 
 from common.database_errors import DatabaseRoute
-from common.errors import Unauthorized, Unavailable
+from common.errors import RateLimited, Unauthorized, Unavailable
 from common.openapi import Responses, problems
-from user_service.routers.dependencies import UseCases
+from user_service.routers.dependencies import ClientHost, UseCases
 from user_service.schemas import KeySet, PasswordGrant, RefreshTokenBody, TokenPair
 from user_service.services.sessions import InvalidCredentials, Tokens
 from user_service.services.signing import ACCESS_TOKEN_S
@@ -29,9 +29,14 @@ _TOKENS: Responses = {
 }
 
 
-@router.post("/token", responses=_TOKENS | problems(InvalidCredentials))
-async def log_in(form: Annotated[PasswordGrant, Form()], response: Response, services: UseCases) -> TokenPair:
-    return _answer(await services.sessions.log_in(form.username, form.password.get_secret_value()), response)
+@router.post("/token", responses=_TOKENS | problems(InvalidCredentials, RateLimited))
+async def log_in(
+    form: Annotated[PasswordGrant, Form()], response: Response, host: ClientHost, services: UseCases
+) -> TokenPair:
+    services.rate_limits.log_in(host, form.username)
+    tokens = await services.sessions.log_in(form.username, form.password.get_secret_value())
+    services.rate_limits.logged_in(host, form.username)
+    return _answer(tokens, response)
 
 
 @router.post("/refresh", responses=_TOKENS | problems(Unauthorized))

@@ -11,6 +11,8 @@ from user_service.services.accounts import Accounts
 from user_service.services.availability import Availability
 from user_service.services.digest_export import DigestExport
 from user_service.services.directory import Directory
+from user_service.services.pace import Pace
+from user_service.services.rate_limits import RateLimits
 from user_service.services.sessions import Sessions
 from user_service.services.signing import SigningKey
 
@@ -25,6 +27,8 @@ class Services:
     availability: Availability
     digest_export: DigestExport
     signing_key: SigningKey
+    rate_limits: RateLimits
+    pace: Pace
 
 
 def _services(request: Request) -> Services:
@@ -33,6 +37,14 @@ def _services(request: Request) -> Services:
 
 
 UseCases = Annotated[Services, Depends(_services)]
+
+
+def _client_host(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+ClientHost = Annotated[str, Depends(_client_host)]
+"""The address that the request comes from, by the word of a trusted proxy if it came through one."""
 
 
 async def _signed_in(claims: CurrentUser, services: UseCases) -> User:

@@ -8,11 +8,11 @@ from pydantic import Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 
 from common.database_errors import DatabaseRoute
-from common.errors import NotFound, Unavailable
+from common.errors import NotFound, RateLimited, Unavailable
 from common.openapi import problems
 from common.text import Text
 from user_service.models import User
-from user_service.routers.dependencies import SignedInUser, UseCases
+from user_service.routers.dependencies import ClientHost, SignedInUser, UseCases
 from user_service.schemas import (
     Availability,
     Deletion,
@@ -42,9 +42,10 @@ _LOG_IN = {
     "",
     status_code=201,
     response_model=OwnUser,
-    responses=problems(EmailTaken, UsernameTaken) | {201: {"links": {"log_in": _LOG_IN}}},
+    responses=problems(EmailTaken, UsernameTaken, RateLimited) | {201: {"links": {"log_in": _LOG_IN}}},
 )
-async def register(body: Registration, services: UseCases) -> User:
+async def register(body: Registration, host: ClientHost, services: UseCases) -> User:
+    services.rate_limits.register(host)
     return await services.accounts.register(
         email=body.email,
         username=body.username,
@@ -53,11 +54,15 @@ async def register(body: Registration, services: UseCases) -> User:
     )
 
 
-@router.post("/availability")
-async def check_availability(body: EmailQuestion | UsernameQuestion, services: UseCases) -> Availability:
+@router.post("/availability", responses=problems(RateLimited))
+async def check_availability(
+    body: EmailQuestion | UsernameQuestion, host: ClientHost, services: UseCases
+) -> Availability:
+    services.rate_limits.check_availability(host)
     match body:
         case EmailQuestion(email=email):
-            return Availability(available=await services.availability.of_email(email))
+            # so that its time does not tell whether the database was asked as well
+            return Availability(available=await services.pace(services.availability.of_email(email)))
         case UsernameQuestion(username=username):
             return Availability(available=await services.availability.of_username(username))
 

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -150,6 +151,13 @@ class Sessions:
             RefreshToken(digest=_digest(refresh_token), session_id=login.id, expires_at=login.expires_at, spent_at=None)
         )
         return Tokens(self._signing_key.access_token(user, login.id), refresh_token)
+
+
+def canonical_login(name: str) -> str:
+    """The same for all ways to write an email or username, and for anything else some text that is neither."""
+    with suppress(ValueError):
+        name = normalized_email(name)
+    return canonical(name)
 
 
 def _owner(name: str) -> ColumnElement[bool] | None:

@@ -1,6 +1,6 @@
 """user_service answers as its OpenAPI document says, and the document says no more than it answers."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
@@ -9,7 +9,7 @@ import schemathesis
 
 from tests.support.client import User, new_credentials
 from tests.support.databases import new_database
-from tests.support.documented_answers import Answer, Ask, answers, documented
+from tests.support.documented_answers import Answer, Ask, answer, answers, documented
 from tests.support.http_contract import NO_DATABASE, AnyCase, Api, document_of, run_sequences, served
 from tests.support.user_service import EMAIL_DIGEST_KEY, SERVICE_TOKEN, UserService, running_user_service
 from user_service.migrations import upgrade
@@ -22,10 +22,10 @@ DOCUMENT = document_of("user_service")
 
 
 @asynccontextmanager
-async def on_postgresql(server_url: str) -> AsyncIterator[UserService]:
+async def on_postgresql(server_url: str, rates: Mapping[str, int] | None = None) -> AsyncIterator[UserService]:
     async with new_database(server_url) as database_url:
         await upgrade(database_url)
-        async with running_user_service(database_url) as service:
+        async with running_user_service(database_url, rates=rates) as service:
             yield service
 
 
@@ -39,6 +39,14 @@ def api(postgresql_url: str) -> Iterator[Api[UserService]]:
 @pytest.fixture
 def unavailable() -> Iterator[Api[UserService]]:
     with served(DOCUMENT, running_user_service(NO_DATABASE)) as api:
+        yield api
+
+
+@pytest.fixture
+def limited(postgresql_url: str) -> Iterator[Api[UserService]]:
+    """Nothing is done for anybody twice."""
+    rates = dict.fromkeys(("availability_checks_per_hour", "registrations_per_hour", "logins_per_hour"), 1)
+    with served(DOCUMENT, on_postgresql(postgresql_url, rates)) as api:
         yield api
 
 
@@ -58,7 +66,9 @@ def test_every_sequence_of_requests_is_answered_as_documented(api: Api[UserServi
     run_sequences(api)
 
 
-def test_every_documented_answer_can_be_had_and_no_other(api: Api[UserService], unavailable: Api[UserService]) -> None:
+def test_every_documented_answer_can_be_had_and_no_other(
+    api: Api[UserService], unavailable: Api[UserService], limited: Api[UserService]
+) -> None:
     alice, bob, carol = (register(api).account for _ in range(3))
     token, nobody = alice.access_token, {"user_id": str(uuid4())}
     accepted = [
@@ -93,4 +103,13 @@ def test_every_documented_answer_can_be_had_and_no_other(api: Api[UserService], 
         ),
     }
 
-    assert answers(api, unavailable, accepted, refused) == documented("user_service")
+    too_often = {
+        ("register", 429, "rate_limited"): Ask("register", body=new_credentials()),
+        ("check_availability", 429, "rate_limited"): Ask("check_availability", body={"username": "somebody"}),
+        ("log_in", 429, "rate_limited"): Ask("log_in", body={"username": alice.username, "password": alice.password}),
+    }
+    for ask in too_often.values():
+        answer(limited, ask)
+
+    had = answers(api, unavailable, accepted, refused) | {answer(limited, ask) for ask in too_often.values()}
+    assert too_often.keys() <= had == documented("user_service")

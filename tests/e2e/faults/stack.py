@@ -17,6 +17,7 @@ import httpx
 from docker.errors import APIError
 
 from contracts.topology import QUEUES
+from tests.support import unlimited
 from tests.support.eventually import eventually
 from tests.support.product import REPOSITORY, Stack
 from tests.support.servers.server import free_port
@@ -159,6 +160,7 @@ def own_stack() -> Iterator[FaultyStack]:
         ["deploy/make_env.sh"], cwd=REPOSITORY, env={**os.environ, **ports}, check=True, capture_output=True, text=True
     ).stdout
     settings = dict(line.split("=", 1) for line in made.splitlines() if not line.startswith("#")) | ports
+    settings |= unlimited.ENVIRONMENT
     with tempfile.NamedTemporaryFile("w", prefix="parley-faults-") as file:
         file.writelines(f"{name}={value}\n" for name, value in settings.items())
         file.flush()

@@ -134,6 +134,30 @@ def test_told_to_end_while_it_starts_ends_in_order(start: Callable[..., Process]
     assert process.code() == 0
 
 
+_FORWARDED = [
+    ("", "198.51.100.7", "127.0.0.1"),  # whoever is not a proxy is believed nothing
+    ("192.0.2.1", "198.51.100.7", "127.0.0.1"),
+    ("127.0.0.1", None, "127.0.0.1"),
+    ("127.0.0.1", "198.51.100.7", "198.51.100.7"),
+    ("127.0.0.1", "203.0.113.9, 198.51.100.7", "198.51.100.7"),  # the proxy adds to what the client has made up
+    ("127.0.0.1, 10.0.0.0/8", "203.0.113.9, 198.51.100.7, 10.1.2.3", "198.51.100.7"),
+    ("127.0.0.1", "2001:db8::7", "2001:db8::7"),
+]
+
+
+@pytest.mark.parametrize(("trusted_proxies", "forwarded_for", "client"), _FORWARDED)
+def test_takes_for_the_client_whom_the_connection_or_a_trusted_proxy_names(
+    start: Callable[..., Process], trusted_proxies: str, forwarded_for: str | None, client: str
+) -> None:
+    process = start("none", trusted_proxies)
+    process.said(f"listening on {process.base_url}")
+    headers = {"X-Forwarded-For": forwarded_for} if forwarded_for else {}
+
+    response = httpx.get(f"{process.base_url}/client", headers=headers, trust_env=False)
+
+    assert response.json() == client
+
+
 def test_says_in_one_line_that_its_address_is_taken(port: int, start: Callable[..., Process]) -> None:
     with socket.create_server(("127.0.0.1", port)):
         process = start()

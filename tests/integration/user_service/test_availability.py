@@ -1,3 +1,4 @@
+import asyncio
 import secrets
 from collections.abc import Callable
 
@@ -7,8 +8,11 @@ from prometheus_client import REGISTRY
 
 from contracts.messages import UserRegistered
 from tests.support.client import User, new_credentials
+from tests.support.eventually import eventually
 from tests.support.shapes import Json, invalid_request, ok
-from tests.support.user_service import SERVICE_TOKEN, BloomStandIn, UserService
+from tests.support.user_service import SERVICE_TOKEN, BloomStandIn, UserService, running_user_service
+from user_service.migrations import upgrade
+from user_service.services.pace import STEP_S, Pace
 
 
 async def is_available(http: httpx.AsyncClient, **name: str) -> bool:
@@ -93,6 +97,42 @@ class TestAFilterThatDoesNotAnswer:
             assert await is_available(service.http, email="free@example.com")
 
         assert len(service.bloom.digests) == 5
+
+
+class TestTheTimeOfAnAnswer:
+    @pytest.mark.parametrize(
+        ("taken", "by"), [(False, "filter"), (True, "database"), (False, "database_alone"), (True, "database_alone")]
+    )
+    async def test_is_a_step_of_the_clock_whoever_gave_it(self, database_url: str, taken: bool, by: str) -> None:
+        await upgrade(database_url)
+        steps = asyncio.Semaphore(0)
+        slept: list[float] = []
+
+        async def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            await steps.acquire()
+
+        async with running_user_service(database_url, pace=Pace(sleep)) as service:
+            alice = await User.register(service.http)
+            (registered,) = await service.hear(UserRegistered)
+            service.bloom.registered.add(registered.email_digest)
+            service.bloom.status = 503 if by == "database_alone" else 200
+            before = answers(by)
+            email = alice.account.email if taken else "free@example.com"
+
+            asking = asyncio.create_task(is_available(service.http, email=email))
+
+            async def is_found() -> bool:
+                return answers(by) == before + 1
+
+            await eventually(is_found)
+            await asyncio.sleep(0.1)  # as long as it takes, and more
+            assert not asking.done()
+            while not asking.done():
+                steps.release()
+                await asyncio.sleep(0.01)
+            assert await asking == (not taken)
+            assert set(slept) == {STEP_S}
 
 
 class TestAUsername:

@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from common.ids import now
 from contracts.messages import UserRegistered
@@ -13,7 +15,20 @@ from tests.support.client import User, new_credentials
 from tests.support.envelopes import opened
 from tests.support.eventually import eventually
 from tests.support.shapes import assert_time, assert_uuid7, invalid_request, ok, problem
-from tests.support.user_service import UserService
+from tests.support.user_service import UserService, running_user_service
+from user_service.migrations import upgrade
+
+
+class CountingHasher(Argon2Hasher):
+    """As weak as it can be; knows how often it was asked for a hash."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.hashed = 0
+
+    def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+        self.hashed += 1
+        return super().hash(password, salt=salt)
 
 
 async def test_answers_with_the_own_user(http: httpx.AsyncClient) -> None:
@@ -117,6 +132,21 @@ class TestATakenName:
         )
         availability = ok(await http.post("/api/v1/users/availability", json={"username": username}))
         assert availability == {"available": False}
+
+    async def test_as_an_email_is_told_after_the_same_work_as_a_success(self, database_url: str) -> None:
+        """The password's hash takes most of the time."""
+        await upgrade(database_url)
+        hasher = CountingHasher()
+        async with running_user_service(database_url, password_hash=PasswordHash([hasher])) as service:
+            credentials = new_credentials()
+            counts = []
+            for status in (201, 409):
+                before = hasher.hashed
+                response = await service.http.post("/api/v1/users", json=credentials)
+                assert response.status_code == status
+                counts.append(hasher.hashed - before)
+
+        assert counts == [1, 1]
 
     async def test_leaves_nothing_of_the_registration_that_was_refused(self, service: UserService, alice: User) -> None:
         credentials = {**new_credentials(), "username": alice.account.username}

@@ -2,7 +2,7 @@ import secrets
 
 import pytest
 
-from common.config import Secret, Settings, load_settings
+from common.config import Networks, Secret, Settings, load_settings
 
 
 class Sample(Settings):
@@ -56,3 +56,30 @@ def test_all_faults_stand_in_the_one_line(monkeypatch: pytest.MonkeyPatch, capsy
     (line,) = capsys.readouterr().err.splitlines()
     assert "PARLEY_PORT" in line
     assert "PARLEY_TOKEN" in line
+
+
+class Behind(Settings):
+    port: int = 8001
+    trusted_proxies: Networks = ""
+
+
+@pytest.mark.parametrize("networks", ["", "192.0.2.1", "10.0.0.0/8, 2001:db8::/32", "fc00::/7,::1"])
+def test_networks_are_kept_as_they_are(monkeypatch: pytest.MonkeyPatch, networks: str) -> None:
+    monkeypatch.setenv("PARLEY_TRUSTED_PROXIES", networks)
+
+    assert load_settings(Behind).trusted_proxies == networks
+
+
+@pytest.mark.parametrize(
+    "networks", ["*", "localhost", "10.0.0.1/8", "10.0.0.0/33", "192.0.2.1,", "192.0.2.1 10.0.0.0/8"]
+)
+def test_a_network_that_is_none_is_one_line_and_the_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], networks: str
+) -> None:
+    monkeypatch.setenv("PARLEY_TRUSTED_PROXIES", networks)
+
+    with pytest.raises(SystemExit):
+        load_settings(Behind)
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("Wrong settings: PARLEY_TRUSTED_PROXIES: ")

@@ -1,11 +1,11 @@
-"""How fast one connection may send frames."""
+"""How fast something may be done."""
 
 import pytest
 
-from gateway_ws.rate import TokenBucket
+from common.rate import TokenBucket
 
 
-def test_a_burst_is_taken_at_once_and_the_next_frame_told_how_long_to_wait() -> None:
+def test_a_burst_is_taken_at_once_and_the_next_one_told_how_long_to_wait() -> None:
     bucket = TokenBucket.full(per_second=10, burst=3, now=0.0)
 
     assert [bucket.take(0.0) for _ in range(3)] == [0.0, 0.0, 0.0]

@@ -1,0 +1,76 @@
+"""What was found is shown after a whole number of steps."""
+
+import asyncio
+
+import pytest
+
+from tests.support.clock import Clock
+from user_service.services.pace import STEP_S, Pace
+
+
+class Steps:
+    """A clock that stands still but for the steps that are slept through, and work that takes time on it."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self._waiting: list[tuple[float, asyncio.Event]] = []
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)  # whoever works begins to
+        self.clock.now += seconds
+        for until, event in self._waiting:
+            if until <= self.clock.now:
+                event.set()
+        for _ in range(5):  # whoever is done by now gets there
+            await asyncio.sleep(0)
+
+    async def work(self, seconds: float) -> str:
+        done = asyncio.Event()
+        self._waiting.append((self.clock.now + seconds, done))
+        if seconds > 0:
+            await done.wait()
+        return "found"
+
+
+@pytest.mark.parametrize(
+    ("takes", "steps"),
+    [(0.0, 1), (0.1 * STEP_S, 1), (0.9 * STEP_S, 1), (1.1 * STEP_S, 2), (1.9 * STEP_S, 2), (2.1 * STEP_S, 3)],
+)
+async def test_what_takes_a_little_longer_comes_at_the_same_moment(takes: float, steps: int) -> None:
+    time = Steps()
+
+    assert await Pace(time.sleep)(time.work(takes)) == "found"
+
+    assert time.clock.now == pytest.approx(steps * STEP_S)
+
+
+async def test_what_is_raised_comes_no_sooner() -> None:
+    time = Steps()
+
+    async def fail() -> None:
+        raise ValueError("it went wrong")
+
+    with pytest.raises(ValueError, match="it went wrong"):
+        await Pace(time.sleep)(fail())
+
+    assert time.clock.now == STEP_S
+
+
+async def test_work_that_nobody_waits_for_any_more_is_ended() -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    asking = asyncio.create_task(Pace()(work()))
+    await begun.wait()
+
+    asking.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await asyncio.wait_for(ended.wait(), 5)
