@@ -64,6 +64,14 @@ STALLED_MEMORY = Target("memory held for it to its bound", "≤", 1.0)
 STALLED_CODE = Target("it is closed with", "=", 4008)
 STALLED_LOST = Target("messages lost once it has resumed", "=", 0)
 
+ENUMERATION_GUESSED = {
+    askers: Target(f"share of right guesses beyond a coin's, {askers} at once", "≤", 0.03) for askers in (1, 8)
+}
+ENUMERATION_P = {
+    askers: Target(f"p of a difference like this without one, {askers} at once", "≥", 0.01) for askers in (1, 8)
+}
+"""By how many ask."""
+
 GOALS = (
     Goal(
         "P1",
@@ -96,5 +104,10 @@ GOALS = (
         "P8",
         "A stalled client costs the others nothing, is bounded, is closed with 4008, and resumes whole.",
         (STALLED_OTHERS, STALLED_MEMORY, STALLED_CODE, STALLED_LOST),
+    ),
+    Goal(
+        "E1",
+        "How long an answer takes does not tell whether an address is taken.",
+        (*ENUMERATION_GUESSED.values(), *ENUMERATION_P.values()),
     ),
 )

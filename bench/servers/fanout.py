@@ -14,12 +14,12 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from common.ids import now, uuid7
+from common.rate import TokenBucket
 from contracts.entries import MessagePosted
 from contracts.messages import RoomEntry
 from gateway_ws.connection import Connection, Flusher
 from gateway_ws.hub import Hub
 from gateway_ws.protocol import EXTENSION, UVICORN_OPTIONS, text_frame
-from gateway_ws.rate import TokenBucket
 from gateway_ws.room import Prepared
 
 ROOM = UUID(int=1)

@@ -67,11 +67,13 @@ class Parley:
         runner: asyncio.Runner,
         http: httpx.AsyncClient,
         gateway_url: str,
+        user_url: str,
         pids: Mapping[str, Sequence[int]],
         chat_database_url: str | None = None,
     ) -> None:
         self.pids = pids
         self.gateway_url = gateway_url
+        self.user_url = user_url
         self._runner = runner
         self._http = http
         self._chat_database_url = chat_database_url
@@ -156,7 +158,8 @@ def services(**settings: str) -> Iterator[Parley]:
                 pids |= {"rabbitmq": broker.pids(), "postgresql": database.pids()}
                 http = deployment.http()
                 chat_database_url = deployment.database_urls[Service.CHAT_SERVICE].replace("+asyncpg", "")
-                yield Parley(runner, http, deployment.url(Service.GATEWAY_WS), pids, chat_database_url)
+                urls = deployment.url(Service.GATEWAY_WS), deployment.url(Service.USER_SERVICE)
+                yield Parley(runner, http, *urls, pids, chat_database_url)
                 runner.run(http.aclose())
             finally:
                 runner.run(making.__aexit__(None, None, None))
@@ -174,7 +177,7 @@ def single_process() -> Iterator[Parley]:
         try:
             making = new_http_client(standalone.base_url)
             http = runner.run(making.__aenter__())
-            yield Parley(runner, http, standalone.base_url, {"standalone": [standalone.pid]})
+            yield Parley(runner, http, standalone.base_url, standalone.base_url, {"standalone": [standalone.pid]})
             runner.run(making.__aexit__(None, None, None))
         finally:
             standalone.kill()

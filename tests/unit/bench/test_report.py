@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from bench import growth, memory, stalled, storm
+from bench import enumeration, growth, memory, stalled, storm
 from bench.durable import Pace, Saturation
 from bench.fanout import FanOut, Work
 from bench.goals import GOALS, GROWTH_MEMBERS, GROWTH_ROOMS
@@ -16,6 +16,7 @@ from bench.measurements import MEASUREMENTS, fanout, rooms
 from bench.plots import Bars, Lines
 from bench.report import goals_table, plots, text
 from bench.results import Record, Results
+from bench.two_samples import Difference
 
 MACHINE = Machine(2, "Some CPU", 8.0, "Some Linux", "6.1", "3.11.7")
 BEGAN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -210,3 +211,23 @@ def test_names_are_used_once() -> None:
 
     assert len(set(targets)) == len(targets)
     assert len(set(names)) == len(names)
+
+
+def test_answers_that_the_time_tells_apart_are_named() -> None:
+    times = [float(20 + percent) for percent in enumeration.PERCENTS]
+    alike, apart = Difference(0.51, 0.4, 0.3, 0.01, -0.02, 0.03), Difference(0.6, 0.0, 0.0, 2.0, 1.5, 2.5)
+    found = results(
+        {
+            "enumeration": [
+                enumeration.Enumeration(askers, 300, 0.999, times, times, difference)
+                for askers, difference in ((1, alike), (8, apart))
+            ]
+        }
+    )
+
+    assert row(text(found), "1", "51.0%")[-1] == "no"
+    assert row(text(found), "8", "60.0%")[-1] == "**yes**"
+    assert row(text(found), "1", "free") == ["99.9%", "25.0", "70.0", "115", "119"]
+    assert row(goals_table(found), "", "share of right guesses beyond a coin's, 1 at once")[-1] == "yes"
+    assert row(goals_table(found), "**E1**")[-1] == "**no**"
+    assert [plot.name for plot in plots(found)] == ["enumeration"]
