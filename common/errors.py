@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from math import ceil
 from typing import ClassVar
 
 import structlog
@@ -10,6 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
+
+from common.logging import told_path
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +77,17 @@ class Unavailable(Problem):
 
     def __init__(self, detail: str, retry_after: int = 1) -> None:
         super().__init__(detail, {"Retry-After": str(retry_after)})
+
+
+class RateLimited(Problem):
+    """Too often; `retry_after` is in seconds."""
+
+    status = 429
+    code = "rate_limited"
+    header = "Retry-After"
+
+    def __init__(self, detail: str, retry_after: float) -> None:
+        super().__init__(detail, {"Retry-After": str(max(1, ceil(retry_after)))})
 
 
 _CODES = {error.status: error.code for error in (Unauthorized, Forbidden, NotFound, TooLong, Unavailable)} | {
@@ -143,5 +157,5 @@ def _allowed_methods(request: Request) -> list[str]:
 
 
 async def _on_bug(request: Request, error: Exception) -> JSONResponse:
-    log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)
+    log.error("request_failed", method=request.method, path=told_path(request.scope["path"]), exc_info=error)
     return problem_response(500, "internal", "Something went wrong on our side.")

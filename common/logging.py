@@ -1,6 +1,7 @@
 """Structured logs on standard output: JSON lines, or text for a terminal. Libraries' loggers go the same way."""
 
 import logging
+import re
 import sys
 from typing import Literal
 
@@ -14,6 +15,15 @@ Format = Literal["json", "console"]
 
 # Local variables hold passwords, tokens and message texts: they do not belong in a log.
 _TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
+
+# words of ours, and ids; an address or a token, which somebody may put in a path by mistake, is none of these
+_WORD_OR_ID = re.compile(r"[A-Za-z0-9._-]{0,36}")
+
+
+def told_path(path: str) -> str:
+    """A request's path as it may stand in a log: what can't be one of ours or an id is left out of it."""
+    return "/".join(part if _WORD_OR_ID.fullmatch(part) else "…" for part in path.split("/"))
 
 
 def configure_logging(level: Level, format: Format) -> None:

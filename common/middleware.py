@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.errors import problem_response
+from common.logging import told_path
 from common.tracing import current_trace_id, traced
 
 MAX_BODY_BYTES = 256 * 1024
@@ -116,7 +117,7 @@ class Observe:
                 "request",
                 service=self.service,
                 method=method,
-                path=scope["path"],
+                path=told_path(scope["path"]),
                 status=status,
                 milliseconds=round(seconds * 1000, 1),
             )

@@ -17,6 +17,7 @@ import httpx
 import chat_service.migrations
 import user_service.migrations
 from contracts.routing import Service
+from tests.support import unlimited
 from tests.support.client import Socket, open_socket
 from tests.support.databases import new_database
 from tests.support.released_service import Release
@@ -42,6 +43,7 @@ class Deployment:
         self._operator = httpx.Client(trust_env=False)
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PARLEY_")},
+            **unlimited.ENVIRONMENT,
             "PARLEY_BROKER_URL": broker_url,
             "PARLEY_SERVICE_TOKEN": secrets.token_urlsafe(),
             "PARLEY_SIGNING_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
@@ -54,6 +56,10 @@ class Deployment:
     def url(self, service: Service) -> str:
         return f"http://127.0.0.1:{self._ports[service]}"
 
+    def lead_to(self, service: Service, url: str) -> None:
+        """Where the other services find it from their next start on."""
+        self._environment[f"PARLEY_{service.upper()}_URL"] = url
+
     def deploy(self, releases: Mapping[Service, Release]) -> None:
         """Have these services run in these releases, and the others in today's; returns when all of them are ready."""
         wanted = {service: releases.get(service, Release.TODAY) for service in Service}
@@ -64,8 +70,8 @@ class Deployment:
         deadline = time.monotonic() + READY_WITHIN_S
         for service, (_, process) in self._running.items():
             while not self._is_ready(service):
-                assert process.poll() is None, f"{service} has ended:\n{self._log(service)[-5000:]}"
-                assert time.monotonic() < deadline, f"{service} is not ready:\n{self._log(service)[-5000:]}"
+                assert process.poll() is None, f"{service} has ended:\n{self.log(service)[-5000:]}"
+                assert time.monotonic() < deadline, f"{service} is not ready:\n{self.log(service)[-5000:]}"
                 time.sleep(0.1)
 
     @property
@@ -90,9 +96,13 @@ class Deployment:
         lines = self._operator.get(f"{self.url(service)}/metrics").text.splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
+    def log(self, service: Service) -> str:
+        """What has been logged since the beginning."""
+        return self._log_file(service).read_text()
+
     def errors(self) -> list[Json]:
         """What has been logged as one, by all services, since the beginning."""
-        written = [line for service in Service for line in self._log(service).splitlines(keepends=True)]
+        written = [line for service in Service for line in self.log(service).splitlines(keepends=True)]
         lines = [json.loads(line) for line in written if line.endswith("\n")]
         return [line for line in lines if line["level"] in ("error", "critical")]
 
@@ -127,9 +137,6 @@ class Deployment:
         with suppress(httpx.TransportError):
             return self._operator.get(f"{self.url(service)}/readyz").is_success
         return False
-
-    def _log(self, service: Service) -> str:
-        return self._log_file(service).read_text()
 
     def _log_file(self, service: Service) -> Path:
         return self._folder / f"{service}.log"

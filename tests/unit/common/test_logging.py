@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from common.logging import configure_logging
+from common.logging import configure_logging, told_path
 from common.tracing import traced
 
 
@@ -38,6 +38,22 @@ def test_a_line_is_json_with_the_trace_it_belongs_to(capsys: pytest.CaptureFixtu
         "logger": "sample",
         "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
     }
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/api/v1/rooms/019ac0a3-6f6e-7d60-8f3f-1c2d3e4f5a6b/events", None),
+        ("/.well-known/jwks.json", None),
+        ("/", None),
+        ("/api/v1/users/alice@example.com/more", "/api/v1/users/…/more"),
+        ("/api/v1/users/alice%40example.com", "/api/v1/users/…"),
+        (f"/api/v1/users/{'t' * 43}", "/api/v1/users/…"),
+        ("/a b/\n", "/…/…"),
+    ],
+)
+def test_a_path_is_told_without_what_may_be_an_address_or_a_token(path: str, told: str | None) -> None:
+    assert told_path(path) == (told or path)
 
 
 def test_lines_of_libraries_look_the_same(capsys: pytest.CaptureFixture[str]) -> None:
