@@ -1,84 +1,77 @@
 """The filter: pure and synchronous. Knows neither bus nor HTTP nor files."""
 
-from dataclasses import dataclass, field
-from math import prod
+from math import inf, log
+from typing import Self
 
 from bitarray import bitarray
 from pybloom_live import BloomFilter
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One fixed-size filter, as it is stored: how many members it has counted, and its bits."""
-
-    count: int
-    bits: bytes
-
-
-@dataclass(slots=True)
 class EmailFilter:
-    """The digests of all registered emails, so that a "no" is certain and a "yes" is wrong at `error_rate`.
+    """Digests of registered emails: a "no" is certain, and a "yes" is wrong at `error_rate` once `capacity` are in it.
 
-    pybloom-live's fixed-size filter refuses members beyond its capacity and its scalable one wastes space, so when a
-    layer is full a further one of the same size is laid beside it. That costs a little accuracy (`estimated_error_rate`
-    says how much), and never a member.
-
-    `complete` says that no registration can be missing: the filter has been there since there was no account at all.
-    Without it a "no" means nothing.
+    It takes members beyond its capacity, too: what it refused would be a wrong "no". It is only wrong more often then,
+    and `estimated_error_rate` says how often. (pybloom-live's own filter refuses, its scalable one wastes space, its
+    copies and unions forget how many members they have, and its files have no checksum: none of these is used.)
     """
 
-    capacity: int
-    error_rate: float
-    complete: bool = False
-    deleted: int = 0
-    last_event_id: str | None = None
-    _layers: list[BloomFilter] = field(default_factory=list)
+    def __init__(self, capacity: int, error_rate: float) -> None:
+        self.capacity = capacity
+        self.error_rate = error_rate
+        self._bloom = BloomFilter(capacity, error_rate)
+        self._bloom.capacity = inf
+
+    @classmethod
+    def restored(cls, capacity: int, error_rate: float, count: int, bits: bytes) -> Self:
+        """One with these parameters that had `count` members and these bits. Raises ValueError if they don't fit."""
+        restored = cls(capacity, error_rate)
+        own = bitarray(endian="little")
+        own.frombytes(bits)
+        if not 0 <= len(own) - restored._bloom.num_bits < 8:
+            raise ValueError("the bits don't fit the parameters")
+        restored._bloom.bitarray = own
+        restored._bloom.count = count
+        return restored
 
     def add(self, digest: str) -> None:
         """A digest is hex. To add one again changes nothing."""
-        if digest in self:
-            return
-        if not self._layers or len(self._layers[-1]) >= self.capacity:
-            self._layers.append(BloomFilter(self.capacity, self.error_rate))
-        self._layers[-1].add(digest, skip_check=True)
+        self._bloom.add(digest)
 
     def __contains__(self, digest: str) -> bool:
-        return any(digest in layer for layer in self._layers)
+        return digest in self._bloom
 
     def __len__(self) -> int:
         """How many were added. Those that a false positive hid are not counted, and need not be."""
-        return sum(len(layer) for layer in self._layers)
+        return len(self._bloom)
+
+    @property
+    def bits(self) -> bytes:
+        data: bytes = self._bloom.bitarray.tobytes()
+        return data
+
+    @property
+    def size_bytes(self) -> int:
+        return (int(self._bloom.num_bits) + 7) // 8
+
+    @property
+    def fill(self) -> float:
+        """How full it is: 1 at its capacity."""
+        return len(self) / self.capacity
 
     @property
     def estimated_error_rate(self) -> float:
         """The share of unknown digests to which the answer is "yes" now, from the bits that are set."""
-        right: float = prod(
-            1.0 - (layer.bitarray.count() / layer.num_bits) ** layer.num_slices for layer in self._layers
-        )
-        return 1.0 - right
+        rate: float = self._share_of_set_bits**self._bloom.num_slices
+        return rate
 
     @property
-    def size_bytes(self) -> int:
-        return sum((layer.num_bits + 7) // 8 for layer in self._layers)
+    def estimated_members(self) -> int:
+        """From the bits that are set: right far beyond the capacity too, where hardly anything new seems to be."""
+        unset = max(1.0 - self._share_of_set_bits, 1.0 / self._bloom.num_bits)
+        return round(-log(unset) * self._bloom.bits_per_slice)
 
     @property
-    def fill(self) -> float:
-        """How full the newest layer is, from 0 to 1."""
-        return len(self._layers[-1]) / self.capacity if self._layers else 0.0
-
-    def layers(self) -> list[Layer]:
-        return [Layer(len(layer), layer.bitarray.tobytes()) for layer in self._layers]
-
-    def restore(self, layers: list[Layer]) -> None:
-        """Become what `layers` were taken from, with the same parameters. Raises ValueError if they don't fit."""
-        self._layers = [self._restored(layer) for layer in layers]
-
-    def _restored(self, layer: Layer) -> BloomFilter:
-        restored = BloomFilter(self.capacity, self.error_rate)
-        bits = bitarray(endian="little")
-        bits.frombytes(layer.bits)
-        if not 0 <= len(bits) - restored.num_bits < 8:
-            raise ValueError("the bits don't fit the parameters")
-        restored.bitarray = bits
-        restored.count = layer.count
-        return restored
+    def _share_of_set_bits(self) -> float:
+        bloom = self._bloom
+        # padding bits are never set
+        return float(bloom.bitarray.count() / bloom.num_bits)

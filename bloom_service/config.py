@@ -9,7 +9,8 @@ from common.config import Settings as CommonSettings
 
 
 class Settings(CommonSettings):
-    """What the application needs, however it is composed. A kept filter keeps the size it was made with."""
+    """What the application needs, however it is composed. The size is that of new generations: one that is there keeps
+    its own."""
 
     port: int = 8004
     service_token: Secret
@@ -19,6 +20,8 @@ class Settings(CommonSettings):
 
 
 class ProcessSettings(Settings):
-    """What it needs besides when it runs as a process of its own."""
+    """What it needs besides when it runs as a process of its own. Without `replica` it is the first that nobody is."""
 
     broker_url: SecretStr
+    user_service_url: str
+    replica: int | None = Field(default=None, ge=1)

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from bloom_service.freshness import Freshness
+from bloom_service.generations import Change, Kind
 from bloom_service.services.emails import Emails
-from bloom_service.snapshot import Change, Kind
+from common.ids import uuid7
 from contracts.envelope import Envelope, Reader
 from contracts.messages import UserDeleted, UserRegistered, UsersWatermark
 from messaging.bus import Delivery, TryAgain
@@ -15,11 +15,10 @@ _READER: Reader[UserEvent] = Reader(UserRegistered, UserDeleted, UsersWatermark)
 
 
 class UserEvents:
-    """Handles batches of `contracts.topology.BLOOM_USER_EVENTS`."""
+    """Handles batches of this replica's queue, `contracts.topology.bloom_user_events`."""
 
-    def __init__(self, emails: Emails, freshness: Freshness) -> None:
+    def __init__(self, emails: Emails) -> None:
         self._emails = emails
-        self._freshness = freshness
 
     async def __call__(self, deliveries: Sequence[Delivery]) -> None:
         """Returns when all of it is on disk. Raises `TryAgain` while the disk refuses."""
@@ -29,25 +28,31 @@ class UserEvents:
             envelopes, faults = _READER.read(delivery.body, delivery.content_type)
             if faults:
                 delivery.reject("; ".join(faults))
+                if delivery.key == UserRegistered.type:
+                    # somebody may have registered: who answers "no" without knowing whom would lie
+                    changes.append(Change(Kind.REGISTERED, uuid7(), {}))
             for envelope in envelopes:
-                change = self._change(envelope)
-                if change is not None:
-                    changes.append(change)
                 if isinstance(envelope.payload, UsersWatermark):
                     watermark = envelope.payload
+                else:
+                    changes.append(_change(envelope))
         try:
             await self._emails.apply(changes)
         except OSError as error:
-            # no dead letter: a complete filter must not miss a registration
+            # no dead letter: the filter must not miss a registration
             raise TryAgain(f"the filter's journal can't be written: {error}") from error
         if watermark is not None:
-            self._freshness.heard(watermark.as_of)
+            self._emails.hear(watermark.as_of, watermark.email_digest_key_ids)
 
-    def _change(self, envelope: Envelope[UserEvent]) -> Change | None:
-        match envelope.payload:
-            case UserRegistered(email_digest=digest):
-                return Change(Kind.ADDED, envelope.id, digest)
-            case UserDeleted(email_digest=digest):
-                return Change(Kind.DELETED, envelope.id, digest)
-            case UsersWatermark(nobody=nobody):
-                return Change(Kind.COMPLETED, envelope.id) if nobody and not self._emails.complete else None
+
+def _change(envelope: Envelope[UserEvent]) -> Change:
+    match envelope.payload:
+        case UserRegistered() as registered:
+            digests = {registered.email_digest_key_id: registered.email_digest}
+            if registered.second_email_digest and registered.second_email_digest_key_id:
+                digests[registered.second_email_digest_key_id] = registered.second_email_digest
+            return Change(Kind.REGISTERED, envelope.id, digests)
+        case UserDeleted() as deleted:
+            return Change(Kind.DELETED, envelope.id, {deleted.email_digest_key_id: deleted.email_digest})
+        case UsersWatermark():
+            raise TypeError("a watermark changes nothing")

@@ -56,6 +56,8 @@ def applications(bus: Bus) -> dict[str, FastAPI]:
             gateway_ws.config.Settings(service_token=_SERVICE_TOKEN), bus, httpx.AsyncClient(), httpx.AsyncClient()
         ),
         bloom_service.main.NAME: bloom_service.main.create_app(
-            bloom_service.config.Settings(service_token=_SERVICE_TOKEN, data_dir=Path("unused")), bus
+            bloom_service.config.Settings(service_token=_SERVICE_TOKEN, data_dir=Path("unused")),
+            bus,
+            httpx.AsyncClient(),
         ),
     }

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import bloom_service.config
 import bloom_service.main
@@ -28,9 +29,14 @@ def create_app(data: DataFolder, bus: Bus) -> FastAPI:
     """
     service_token = data.secret("service_token")
 
+    async def ask_user_service(scope: Scope, receive: Receive, send: Send) -> None:
+        # which asks bloom_service itself, and so is made after it
+        await user(scope, receive, send)
+
     bloom = bloom_service.main.create_app(
         bloom_service.config.Settings(service_token=service_token, data_dir=data.path / "bloom_service"),
         bus,
+        _client(ask_user_service),
     )
     user = user_service.main.create_app(
         user_service.config.Settings(
@@ -52,7 +58,8 @@ def create_app(data: DataFolder, bus: Bus) -> FastAPI:
         gateway_ws.config.Settings(service_token=service_token), bus, _client(chat), _client(user)
     )
 
-    services = {"bloom_service": bloom, "user_service": user, "chat_service": chat, "gateway_ws": gateway}
+    # the last one ends first: before what it asks
+    services = {"user_service": user, "chat_service": chat, "gateway_ws": gateway, "bloom_service": bloom}
     checks: dict[str, Check] = {
         f"{name}: {thing}": check for name, app in services.items() for thing, check in app.state.checks.items()
     }
@@ -69,7 +76,7 @@ def create_app(data: DataFolder, bus: Bus) -> FastAPI:
     return origin
 
 
-def _client(app: FastAPI) -> httpx.AsyncClient:
+def _client(app: ASGIApp) -> httpx.AsyncClient:
     # a bug in the sibling is a 500 here too, not an exception
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://standalone")

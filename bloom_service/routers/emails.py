@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
-from bloom_service.schemas import Stats
+from bloom_service.schemas import Rebuilt, Stats
 from bloom_service.services.emails import Behind, Emails
 from common.auth import require_service
 from common.openapi import problems
@@ -36,9 +36,14 @@ _EXACTLY_ONE = {
 )
 async def check(body: EmailCheck, emails: UseCases) -> EmailAnswer:
     digests = [body.digest] if body.digest is not None else body.digests or []
-    return EmailAnswer(might_exist=emails.check(digests))
+    return EmailAnswer(might_exist=emails.check(digests, body.key_id))
 
 
 @router.get("/stats")
 async def show_stats(emails: UseCases) -> Stats:
     return emails.stats()
+
+
+@router.post("/rebuild", status_code=202)
+async def rebuild(emails: UseCases) -> Rebuilt:
+    return Rebuilt(key_ids=emails.command_rebuild())

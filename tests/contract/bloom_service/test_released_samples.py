@@ -17,7 +17,7 @@ from tests.support.shapes import ok
 @pytest.mark.parametrize("sample", samples_read_by(Service.BLOOM_SERVICE))
 async def test_what_was_released_is_understood(sample: Sample, tmp_path: Path) -> None:
     async with running_bloom_service(tmp_path) as service:
-        await service.users.say_watermark(nobody=True)
+        await service.users.say_watermark()
         await service.answers()
 
         await EFFECTS[sample.name](service, sample)

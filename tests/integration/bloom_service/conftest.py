@@ -16,8 +16,8 @@ async def service(tmp_path: Path) -> AsyncIterator[BloomService]:
 
 
 @pytest.fixture
-async def complete(service: BloomService) -> BloomService:
-    """It has been told that there is nobody, and may answer for about three seconds."""
-    await service.users.say_watermark(nobody=True)
+async def ready(service: BloomService) -> BloomService:
+    """It has made its filter of nobody, and may answer for about three seconds."""
+    await service.users.say_watermark()
     await service.answers()
     return service

@@ -52,37 +52,52 @@ def changed(**attributes: Any) -> Message:
     ],
 )
 async def test_is_put_away_with_the_reason_and_the_next_are_handled(
-    complete: BloomService, hostile: Message, reason: str
+    ready: BloomService, hostile: Message, reason: str
 ) -> None:
-    before, after = new_digest(), new_digest()
+    before, after = registered(new_digest()), registered(new_digest())
+    await ready.users.commit(before, after)
 
-    await complete.users.publish(message(registered(before)), hostile, message(registered(after)))
+    await ready.users.publish(message(before), hostile, message(after))
 
-    assert reason in (await complete.reasons(1))[0]
-    assert [delivery.body for delivery in complete.dead_letters.deliveries] == [hostile.body]
-    assert await complete.might_exist(before, after) == [True, True]
-    assert (await complete.stats())["count"] == 2
-
-
-async def test_says_nothing_of_the_content_in_the_reason(complete: BloomService) -> None:
-    await complete.users.publish(changed(data={"email_digest": "ada@example.com", "version": "ada@example.com"}))
-
-    assert "ada" not in (await complete.reasons(1))[0]
+    assert reason in (await ready.reasons(1))[0]
+    assert [delivery.body for delivery in ready.dead_letters.deliveries] == [hostile.body]
+    await ready.answers()
+    assert await ready.might_exist(before.email_digest, after.email_digest) == [True, True]
+    assert (await ready.stats())["count"] == 2
 
 
-async def test_a_message_of_another_kind_is_put_away(complete: BloomService) -> None:
+async def test_a_registration_that_is_not_understood_never_makes_a_wrong_no(ready: BloomService) -> None:
+    somebody = registered(new_digest())
+    await ready.users.commit(somebody)
+    ready.users.export.status = 503
+
+    await ready.users.publish(changed(data={"email_digest": 5}))
+
+    assert "made anew" in await ready.is_behind()
+    ready.users.export.status = 200
+    await ready.answers()
+    assert await ready.might_exist(somebody.email_digest) == [True]
+
+
+async def test_says_nothing_of_the_content_in_the_reason(ready: BloomService) -> None:
+    await ready.users.publish(changed(data={"email_digest": "ada@example.com", "version": "ada@example.com"}))
+
+    assert "ada" not in (await ready.reasons(1))[0]
+
+
+async def test_a_message_of_another_kind_is_put_away(ready: BloomService) -> None:
     body = message(registered(new_digest())).body
     event = json.loads(body) | {"type": "session.revoked.v1"}
     event["data"] = {"user_id": event["data"]["user_id"], "session_id": None, "reason": "logout"}
 
-    await complete.users.publish(raw(json.dumps(event).encode(), key=UserDeleted.type))
+    await ready.users.publish(raw(json.dumps(event).encode(), key=UserDeleted.type))
 
-    assert "unknown type" in (await complete.reasons(1))[0]
+    assert "unknown type" in (await ready.reasons(1))[0]
 
 
-async def test_a_batch_is_handled_as_one(complete: BloomService) -> None:
+async def test_a_batch_is_handled_as_one(ready: BloomService) -> None:
     digests = [new_digest() for _ in range(5)]
 
-    await complete.users.publish(message(*(registered(digest) for digest in digests)))
+    await ready.users.publish(message(*(registered(digest) for digest in digests)))
 
-    assert await complete.might_exist(*digests) == [True] * 5
+    assert await ready.might_exist(*digests) == [True] * 5

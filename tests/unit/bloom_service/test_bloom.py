@@ -4,11 +4,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bloom_service.bloom import EmailFilter, Layer
+from bloom_service.bloom import EmailFilter
 
 
 def digest(number: int) -> str:
     return hashlib.sha256(str(number).encode()).hexdigest()
+
+
+def of(numbers: range | list[int], capacity: int, error_rate: float) -> EmailFilter:
+    emails = EmailFilter(capacity, error_rate)
+    for number in numbers:
+        emails.add(digest(number))
+    return emails
 
 
 NUMBERS = st.lists(st.integers(0, 500), max_size=200)
@@ -19,24 +26,20 @@ NUMBERS = st.lists(st.integers(0, 500), max_size=200)
 def test_knows_everything_that_was_added_however_full_it_is(
     numbers: list[int], capacity: int, error_rate: float
 ) -> None:
-    emails = EmailFilter(capacity, error_rate)
-    for number in numbers:
-        emails.add(digest(number))
+    emails = of(numbers, capacity, error_rate)
 
     assert all(digest(number) in emails for number in numbers)
 
 
 @settings(deadline=None)
 @given(NUMBERS, st.integers(1, 50))
-def test_comes_back_from_its_layers_as_it_was(numbers: list[int], capacity: int) -> None:
-    emails = EmailFilter(capacity, 0.01)
-    for number in numbers:
-        emails.add(digest(number))
+def test_comes_back_from_its_bits_as_it_was(numbers: list[int], capacity: int) -> None:
+    emails = of(numbers, capacity, 0.01)
 
-    restored = EmailFilter(capacity, 0.01)
-    restored.restore(emails.layers())
+    restored = EmailFilter.restored(capacity, 0.01, len(emails), emails.bits)
 
-    assert restored.layers() == emails.layers()
+    assert (restored.bits, len(restored), restored.fill) == (emails.bits, len(emails), emails.fill)
+    assert restored.estimated_error_rate == emails.estimated_error_rate
     assert all((digest(number) in restored) == (digest(number) in emails) for number in range(1000))
     restored.add(digest(1001))
     assert digest(1001) in restored
@@ -46,53 +49,50 @@ def test_is_empty_at_first() -> None:
     emails = EmailFilter(100, 0.01)
 
     assert digest(1) not in emails
-    assert (len(emails), emails.size_bytes, emails.fill, emails.estimated_error_rate) == (0, 0, 0.0, 0.0)
+    assert (len(emails), emails.fill, emails.estimated_error_rate, emails.estimated_members) == (0, 0.0, 0.0, 0)
 
 
 def test_counts_a_digest_that_is_added_again_once() -> None:
-    emails = EmailFilter(100, 0.001)
-    for number in (1, 2, 1, 1, 2):
-        emails.add(digest(number))
-
-    assert len(emails) == 2
+    assert len(of([1, 2, 1, 1, 2], 100, 0.001)) == 2
 
 
-def test_grows_beyond_its_capacity() -> None:
-    emails = EmailFilter(100, 0.001)
-    for number in range(250):
-        emails.add(digest(number))
+def test_takes_members_beyond_its_capacity_and_says_what_that_costs() -> None:
+    emails = of(range(250), 100, 0.001)
 
-    assert len(emails.layers()) == 3
-    assert [layer.count for layer in emails.layers()[:2]] == [100, 100]
     assert all(digest(number) in emails for number in range(250))
+    assert emails.size_bytes == EmailFilter(100, 0.001).size_bytes
+    assert emails.fill > 1
+    assert emails.estimated_error_rate > 0.1
 
 
 @pytest.mark.parametrize("members", [200, 1000, 2000])
 def test_is_wrong_about_strangers_as_often_as_it_says(members: int) -> None:
-    emails = EmailFilter(1000, 0.02)
-    for number in range(members):
-        emails.add(digest(number))
+    emails = of(range(members), 1000, 0.02)
 
     strangers = range(1_000_000, 1_020_000)
     wrong = sum(digest(number) in emails for number in strangers) / len(strangers)
 
-    assert emails.estimated_error_rate < 0.02 * 2  # of two full layers
     assert wrong == pytest.approx(emails.estimated_error_rate, rel=0.25, abs=0.0005)
 
 
-def test_takes_the_space_that_theory_asks_for() -> None:
-    emails = EmailFilter(10_000, 0.001)
-    emails.add(digest(1))
+@pytest.mark.parametrize("members", [100, 1000, 10_000])
+def test_knows_how_many_members_it_has_however_full_it_is(members: int) -> None:
+    assert of(range(members), 1000, 0.001).estimated_members == pytest.approx(members, rel=0.05)
 
-    assert emails.size_bytes * 8 / 10_000 == pytest.approx(14.4, rel=0.01)
+
+def test_with_every_bit_set_it_still_has_an_idea_of_how_many_members_it_has() -> None:
+    assert of(range(5000), 100, 0.001).estimated_members > 500
+
+
+@pytest.mark.parametrize("capacity", [10_000, 100_000])
+def test_takes_the_space_that_theory_asks_for(capacity: int) -> None:
+    assert EmailFilter(capacity, 0.001).size_bytes * 8 / capacity == pytest.approx(14.378, rel=0.001)
 
 
 @pytest.mark.parametrize("change", [-1, 1])
-def test_refuses_layers_that_do_not_fit_its_parameters(change: int) -> None:
-    emails = EmailFilter(100, 0.01)
-    emails.add(digest(1))
-    (layer,) = emails.layers()
-    bits = layer.bits[:change] if change < 0 else layer.bits + b"\0"
+def test_refuses_bits_that_do_not_fit_its_parameters(change: int) -> None:
+    bits = EmailFilter(100, 0.01).bits
+    bits = bits[:change] if change < 0 else bits + b"\0"
 
     with pytest.raises(ValueError, match="fit"):
-        EmailFilter(100, 0.01).restore([Layer(1, bits)])
+        EmailFilter.restored(100, 0.01, 1, bits)

@@ -1,40 +1,51 @@
 """The filter's files, through restarts, kills, refusals and damage."""
 
+import errno
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bloom_service.bloom import EmailFilter
-from bloom_service.snapshot import Change, FilterFiles, Kind
+from bloom_service import journal
+from bloom_service.generations import Change, Generations, Kind
+from bloom_service.snapshot import FilterFiles
 
 # every example writes to the disk
 with_files = settings(deadline=None, max_examples=60)
 
 CAPACITY = 20
-RECORD_BYTES = 53
+KEY, SECOND = "a-key", "another-key"
 
 
-def digest(number: int) -> str:
-    return hashlib.sha256(str(number).encode()).hexdigest()
+@pytest.fixture(autouse=True, scope="module")
+def small_journals() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journal, "SIZE", 16_384)
+        yield
 
 
-def added(number: int) -> Change:
-    return Change(Kind.ADDED, uuid4(), digest(number))
+def digest(number: int, key_id: str = KEY) -> str:
+    return hashlib.sha256(f"{key_id} {number}".encode()).hexdigest()
+
+
+def change(kind: Kind, number: int, *key_ids: str) -> Change:
+    return Change(kind, uuid4(), {key_id: digest(number, key_id) for key_id in key_ids or (KEY, SECOND)})
+
+
+def added(number: int, *key_ids: str) -> Change:
+    return change(Kind.REGISTERED, number, *key_ids)
 
 
 def deleted(number: int) -> Change:
-    return Change(Kind.DELETED, uuid4(), digest(number))
-
-
-def completed() -> Change:
-    return Change(Kind.COMPLETED, uuid4())
+    return change(Kind.DELETED, number, KEY)
 
 
 class Program:
@@ -42,22 +53,39 @@ class Program:
 
     def __init__(self, folder: Path) -> None:
         self.files = FilterFiles(folder, CAPACITY, 0.001)
-        self.emails = self.files.load()
+        self.generations = self.files.load()
+
+    def make(self, *key_ids: str) -> None:
+        """A generation of nobody under each of the keys."""
+        self.generations.hear_of(key_ids)
+        for key_id in key_ids:
+            self.generations.swap(self.generations.begin(key_id))
+        self.fold()
 
     def keep(self, *changes: Change) -> None:
         self.files.append(changes)
         for change in changes:
-            change.apply(self.emails)
+            self.generations.apply(change)
 
     def fold(self) -> None:
-        self.files.fold(self.emails)
+        self.files.fold(self.generations)
 
     def end(self) -> None:
         self.files.close()
 
+    def knows(self, *numbers: int) -> bool:
+        """Under each key that there is."""
+        ready = self.generations.ready
+        return bool(ready) and all(
+            digest(number, key_id) in generation.filter for key_id, generation in ready.items() for number in numbers
+        )
 
-def state(emails: EmailFilter) -> object:
-    return emails.layers(), emails.complete, emails.deleted, emails.last_event_id
+
+def state(generations: Generations) -> Any:
+    return [
+        (one.key_id, one.number, len(one.filter), one.filter.bits, one.deleted, one.last_event_id)
+        for one in generations.ready.values()
+    ]
 
 
 @contextmanager
@@ -66,21 +94,17 @@ def new_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def journal(folder: Path) -> Path:
+def journal_in(folder: Path) -> Path:
     (path,) = folder.glob("filter.*.journal")
     return path
-
-
-def knows(emails: EmailFilter, *numbers: int) -> bool:
-    return all(digest(number) in emails for number in numbers)
 
 
 ACTIONS = st.lists(
     st.one_of(
         st.integers(0, 60).map(added),
         st.integers(0, 60).map(deleted),
-        st.just(None).map(lambda _: completed()),
-        st.sampled_from(["fold", "restart", "kill"]),
+        st.just(None).map(lambda _: added(1, KEY)),
+        st.sampled_from(["fold", "restart", "kill", "make"]),
     ),
     max_size=60,
 )
@@ -89,136 +113,199 @@ ACTIONS = st.lists(
 @with_files
 @given(ACTIONS)
 def test_everything_kept_is_there_after_any_number_of_restarts_and_kills(actions: list[Change | str]) -> None:
-    numbers = [number for number in range(61) if any(isinstance(a, Change) and is_added(a, number) for a in actions)]
+    known: set[int] = set()
     with new_folder() as folder:
         program = Program(folder)
         for action in actions:
-            if isinstance(action, Change):
-                program.keep(action)
-            elif action == "fold":
-                program.fold()
-            else:
-                before = state(program.emails)
-                if action == "restart":
-                    program.end()
-                program = Program(folder)
-                assert state(program.emails) == before
+            match action:
+                case Change():
+                    program.keep(action)
+                    known.update(
+                        number for number in range(61) if action.kind is Kind.REGISTERED and is_of(action, number)
+                    )
+                case "fold":
+                    program.fold()
+                case "make":
+                    program.make(KEY, SECOND)
+                    known.clear()
+                case _:
+                    before = state(program.generations)
+                    if action == "restart":
+                        program.end()
+                    program = Program(folder)
+                    assert state(program.generations) == before
         program.end()
 
-        assert knows(Program(folder).emails, *numbers)
+        again = Program(folder)
+        assert again.knows(*known) or not again.generations.ready
+        again.end()
 
 
-def is_added(change: Change, number: int) -> bool:
-    return change.kind is Kind.ADDED and change.digest == digest(number)
+def is_of(change: Change, number: int) -> bool:
+    return change.digests[KEY] == digest(number)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A complete filter with 1 and 2 in its snapshot, and 3 and 4 in its journal."""
+    """Generations under two keys with 1 and 2 in the snapshot, and 3 and 4 in the journal."""
     program = Program(tmp_path)
-    program.keep(completed(), added(1), added(2))
+    program.make(KEY, SECOND)
+    program.keep(added(1), added(2))
     program.fold()
-    program.keep(added(3), added(4))
+    program.keep(added(3), deleted(1), added(4))
     program.end()
     return tmp_path
 
 
-def test_is_empty_and_not_complete_in_a_new_folder(tmp_path: Path) -> None:
+def test_has_no_generations_in_a_new_folder(tmp_path: Path) -> None:
     program = Program(tmp_path / "not" / "there" / "yet")
 
-    assert not program.emails.complete
-    assert len(program.emails) == 0
-    assert program.files.generation == 1
+    assert (program.generations.ready, program.generations.number) == ({}, 0)
+    program.end()
 
 
 def test_is_for_its_owner_alone(folder: Path) -> None:
     assert {path.stat().st_mode & 0o077 for path in folder.iterdir()} == {0}
 
 
-def test_keeps_the_size_that_it_was_made_with(folder: Path) -> None:
-    emails = FilterFiles(folder, 5000, 0.1).load()
+def test_a_generation_keeps_the_size_that_it_was_made_with(folder: Path) -> None:
+    files = FilterFiles(folder, 5000, 0.1)
+    generations = files.load()
 
-    assert (emails.capacity, emails.error_rate) == (CAPACITY, 0.001)
-    assert knows(emails, 1, 2, 3, 4)
+    filter = generations.ready[KEY].filter
+    assert (filter.capacity, filter.error_rate) == (CAPACITY, 0.001)
+    assert generations.begin(KEY).filter.capacity == 5000
+    files.close()
 
 
-@with_files
-@given(st.integers(0, RECORD_BYTES - 1))
-def test_what_was_being_written_when_it_was_killed_does_not_matter(size: int) -> None:
+def test_remembers_the_last_event_and_the_last_number(folder: Path) -> None:
+    last = Change(Kind.DELETED, UUID(int=7), {KEY: digest(1)})
+    program = Program(folder)
+    program.keep(last)
+
+    generations = Program(folder).generations
+
+    assert generations.ready[KEY].last_event_id == str(UUID(int=7))
+    assert generations.ready[KEY].deleted == 2
+    assert (generations.number, generations.begin(KEY).number) == (2, 3)
+
+
+def test_a_young_generation_is_not_kept(folder: Path) -> None:
+    program = Program(folder)
+    program.generations.begin("third")
+    program.fold()
+
+    assert Program(folder).generations.ready.keys() == {KEY, SECOND}
+
+
+def test_one_that_was_dropped_stays_so_whether_or_not_that_was_folded(folder: Path) -> None:
+    program = Program(folder)
+    program.keep(added(5, KEY))
+    assert program.generations.ready.keys() == {KEY}
+
+    assert Program(folder).generations.ready.keys() == {KEY}
+    assert Program(folder).generations.ready.keys() == {KEY}
+
+
+# --- damage ---------------------------------------------------------------------------------------------------------
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def assert_is_put_aside(name: str, content: bytes, others: dict[str, bytes]) -> None:
+    """A start on such files has no generations, ever again, and keeps what it found."""
     with new_folder() as folder:
-        program = Program(folder)
-        program.keep(completed(), added(1))
-        with journal(folder).open("ab") as file:
-            file.write(b"\xa7" * size)
-
-        again = Program(folder)
-        assert again.emails.complete
-        assert knows(again.emails, 1)
-        again.keep(added(2))
-        assert knows(Program(folder).emails, 1, 2)
-
-
-@with_files
-@given(st.data())
-def test_a_bit_that_has_flipped_anywhere_never_makes_a_wrong_no(data: st.DataObject) -> None:
-    with new_folder() as folder:
-        program = Program(folder)
-        program.keep(completed(), added(1), added(2))
-        program.fold()
-        program.keep(added(3), deleted(1), added(4))
-        program.end()
-        path = data.draw(st.sampled_from(sorted(folder.glob("filter.*"))))
-        content = bytearray(path.read_bytes())
-        content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
-        path.write_bytes(content)
+        for file, whole in others.items():
+            (folder / file).write_bytes(whole)
+        (folder / name).write_bytes(content)
 
         damaged = Program(folder)
+        assert damaged.generations.ready == {}
+        assert (folder / f"{name}.corrupt").read_bytes() == content
+        damaged.keep(added(5))
+        damaged.end()
+        again = Program(folder)
+        assert again.generations.ready == {}
+        again.end()
 
-        assert not damaged.emails.complete
-        assert damaged.files.generation == 2
-        assert path.with_name(f"{path.name}.corrupt").read_bytes() == content
-        assert_stays_incomplete(damaged, folder)
+
+def test_a_snapshot_cut_short_at_any_byte_is_put_aside(folder: Path) -> None:
+    files = contents(folder)
+    whole = files["filter.snapshot"]
+
+    for size in range(len(whole)):
+        assert_is_put_aside("filter.snapshot", whole[:size], files)
 
 
-def assert_stays_incomplete(damaged: Program, folder: Path) -> None:
-    damaged.keep(added(5))
-    damaged.end()
-    again = Program(folder)
-    assert not again.emails.complete
-    assert knows(again.emails, 5)
-    again.end()
+def test_a_snapshot_with_a_flipped_bit_in_any_byte_is_put_aside(folder: Path) -> None:
+    files = contents(folder)
+    whole = files["filter.snapshot"]
+
+    for place in range(len(whole)):
+        assert_is_put_aside("filter.snapshot", flipped(whole, place, place % 8), files)
+
+
+def test_a_journal_with_a_flipped_bit_in_any_byte_of_its_records_is_put_aside(folder: Path) -> None:
+    files, name = contents(folder), journal_in(folder).name
+    whole = files[name]
+
+    for place in range(len(whole.rstrip(b"\0"))):
+        assert_is_put_aside(name, flipped(whole, place, place % 8), files)
+
+
+def flipped(content: bytes, place: int, bit: int) -> bytes:
+    return content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :]
 
 
 @with_files
 @given(st.data())
-def test_a_snapshot_cut_short_anywhere_never_makes_a_wrong_no(data: st.DataObject) -> None:
+def test_a_journal_with_a_flipped_bit_anywhere_is_put_aside(data: st.DataObject) -> None:
     with new_folder() as folder:
         program = Program(folder)
-        program.keep(completed(), added(1))
-        program.fold()
+        program.make(KEY)
+        program.keep(added(1))
         program.end()
-        path = program.files.snapshot_path
-        size = path.stat().st_size
-        path.write_bytes(path.read_bytes()[: data.draw(st.integers(0, size - 1))])
+        files, name = contents(folder), journal_in(folder).name
+        place, bit = data.draw(st.integers(0, len(files[name]) - 1)), data.draw(st.integers(0, 7))
 
-        assert_stays_incomplete(Program(folder), folder)
+        assert_is_put_aside(name, flipped(files[name], place, bit), files)
 
 
 @with_files
-@given(st.integers(0, 4 * RECORD_BYTES))
-def test_a_journal_cut_short_loses_nothing_from_before_the_cut(size: int) -> None:
+@given(st.data())
+def test_a_journal_cut_short_anywhere_is_put_aside(data: st.DataObject) -> None:
     with new_folder() as folder:
         program = Program(folder)
-        program.keep(completed(), added(1), added(2), added(3))
+        program.make(KEY)
+        program.keep(added(1), added(2), added(3))
         program.end()
-        path = journal(folder)
-        path.write_bytes(path.read_bytes()[:size])
+        files, name = contents(folder), journal_in(folder).name
+        records = len(files[name].rstrip(b"\0"))
+        size = data.draw(st.one_of(st.integers(0, records), st.integers(records, len(files[name]) - 1)))
 
-        emails = Program(folder).emails
+        assert_is_put_aside(name, files[name][:size], files)
 
-        whole = size // RECORD_BYTES
-        assert emails.complete == (whole >= 1)
-        assert knows(emails, *range(1, whole))
+
+@with_files
+@given(st.data())
+def test_what_a_kill_left_of_a_write_never_makes_a_wrong_no(data: st.DataObject) -> None:
+    """It was not acknowledged, and comes again; but nobody can tell it from damage."""
+    with new_folder() as folder:
+        program = Program(folder)
+        program.make(KEY)
+        program.keep(added(1))
+        path = journal_in(folder)
+        before = path.read_bytes()
+        program.keep(added(2), added(3))
+        after = path.read_bytes()
+        written = data.draw(st.integers(len(before.rstrip(b"\0")), len(after.rstrip(b"\0"))))
+        path.write_bytes(after[:written] + before[written:])
+
+        again = Program(folder)
+
+        assert again.knows(1) or not again.generations.ready
 
 
 @pytest.mark.parametrize("lost", ["filter.snapshot", "filter.*.journal"])
@@ -226,38 +313,47 @@ def test_half_of_its_files_is_not_taken_for_all(folder: Path, lost: str) -> None
     (path,) = folder.glob(lost)
     path.unlink()
 
-    assert not Program(folder).emails.complete
-
-
-def test_a_lost_folder_is_not_taken_for_a_new_one(folder: Path) -> None:
-    for path in folder.iterdir():
-        path.unlink()
-
-    assert not Program(folder).emails.complete
+    assert not Program(folder).generations.ready
+    assert not Program(folder).generations.ready
 
 
 def test_damage_is_found_however_often_the_next_start_is_killed(folder: Path) -> None:
-    """The journal is put aside before the snapshot: alone, each of them must still look damaged."""
-    path = journal(folder)
-    content = bytearray(path.read_bytes())
-    content[0] ^= 1
+    """The journal is put aside before the snapshot: alone, that must still look damaged."""
+    path = journal_in(folder)
     path.rename(path.with_name(f"{path.name}.corrupt"))
 
-    assert not Program(folder).emails.complete
+    assert not Program(folder).generations.ready
+
+
+def test_a_snapshot_of_another_version_is_put_aside(folder: Path) -> None:
+    files = contents(folder)
+    body = files["filter.snapshot"][:-32]
+    body = body[:8] + (1).to_bytes(2, "big") + body[10:]
+
+    assert_is_put_aside("filter.snapshot", body + hashlib.sha256(body).digest(), files)
+
+
+def test_a_snapshot_whose_bits_do_not_fit_is_put_aside(folder: Path) -> None:
+    files = contents(folder)
+    body = files["filter.snapshot"][:-33]
+
+    assert_is_put_aside("filter.snapshot", body + hashlib.sha256(body).digest(), files)
 
 
 def test_a_journal_of_another_time_is_not_taken_for_its_own(folder: Path) -> None:
-    number = int(journal(folder).name.split(".")[1])
+    number = int(journal_in(folder).name.split(".")[1])
     stale = Program(folder.parent / "other")
-    stale.keep(completed(), added(9))
-    (folder / f"filter.{number + 1}.journal").write_bytes(journal(folder.parent / "other").read_bytes())
+    stale.keep(added(9))
+    stale.end()
+    (folder / f"filter.{number + 1}.journal").write_bytes(journal_in(folder.parent / "other").read_bytes())
 
-    emails = Program(folder).emails
-    again = Program(folder).emails
+    for _ in range(2):
+        program = Program(folder)
+        assert program.knows(1, 2, 3, 4)
+        assert not program.knows(9)
 
-    assert knows(emails, 1, 2, 3, 4)
-    assert digest(9) not in emails
-    assert digest(9) not in again
+
+# --- refusals -------------------------------------------------------------------------------------------------------
 
 
 def test_a_snapshot_that_cannot_be_written_costs_nothing(folder: Path) -> None:
@@ -271,30 +367,66 @@ def test_a_snapshot_that_cannot_be_written_costs_nothing(folder: Path) -> None:
 
     in_the_way.rmdir()
     again = Program(folder)
-    assert again.emails.complete
-    assert knows(again.emails, 1, 2, 3, 4, 5)
+    assert again.knows(1, 2, 3, 4, 5)
     assert len(list(folder.glob("filter.*.journal"))) == 1
 
 
-def test_a_write_that_failed_half_way_does_not_spoil_the_next(folder: Path) -> None:
+@pytest.mark.parametrize("syncs_that_succeed", range(4))
+def test_whatever_cannot_be_synced_a_change_is_kept_where_it_will_be_read_or_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, syncs_that_succeed: int
+) -> None:
+    """In turn: the new journal, the folder, the snapshot, and the folder once it has that."""
+    program = Program(folder)
+    sync, left = os.fsync, iter(range(syncs_that_succeed))
+
+    def fail_in_the_end(file: int) -> None:
+        if next(left, None) is None:
+            raise OSError(errno.EIO, "the disk is broken")
+        sync(file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail_in_the_end)
+        with pytest.raises(OSError, match="broken"):
+            program.fold()
+
+    if program.files.wants_folding:
+        with pytest.raises(OSError, match="no journal"):
+            program.files.append([added(5)])
+        program.fold()
+    program.keep(added(5))
+    assert Program(folder).knows(1, 2, 3, 4, 5)
+
+
+def test_a_write_that_failed_half_way_does_not_spoil_the_next(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = Program(folder)
     program.keep(added(5))
-    with journal(folder).open("ab") as file:
-        file.write(b"half of a record")
 
+    def write_a_part(file: int, data: bytes, offset: int, write: Any = os.pwrite) -> int:
+        return int(write(file, data[:-50], offset))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", write_a_part)
+        with pytest.raises(OSError, match="only a part"):
+            program.files.append([added(6), added(7), added(8)])
     program.keep(added(6))
 
     again = Program(folder)
-    assert again.emails.complete
-    assert knows(again.emails, 1, 2, 3, 4, 5, 6)
+    assert again.knows(1, 2, 3, 4, 5, 6)
+    assert not again.knows(7)
 
 
-def test_remembers_the_last_event(tmp_path: Path) -> None:
-    program = Program(tmp_path)
-    change = Change(Kind.DELETED, UUID(int=7), digest(1))
-    program.keep(added(1), change)
+def test_a_full_journal_refuses_until_it_is_folded(folder: Path) -> None:
+    program = Program(folder)
+    many = [added(number) for number in range(1000)]
+    program.keep(*many[:20])
+    assert not program.files.wants_folding
+    program.keep(*many[20:40])
+    assert program.files.wants_folding
 
-    emails = Program(tmp_path).emails
+    with pytest.raises(OSError, match="full"):
+        program.keep(*many[40:])
 
-    assert emails.last_event_id == str(UUID(int=7))
-    assert emails.deleted == 1
+    program.fold()
+    assert not program.files.wants_folding
+    program.keep(*many[40:60])
+    assert Program(folder).knows(*range(60))
