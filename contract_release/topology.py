@@ -13,7 +13,7 @@ from contract_release.openapi import applications
 from contract_release.release import REPOSITORY, Refused, on_main
 from contracts.messages import PAYLOADS
 from contracts.routing import EVERYBODY, EXCHANGES, PARTITIONS, SHARDS, partition, shard
-from contracts.topology import QUEUES
+from contracts.topology import QUEUES, bloom_user_events
 from messaging.bus import Topology
 from messaging.rabbitmq import RabbitMQBus
 from messaging.rabbitmq.topology import Queue, broadcast_queue, durable_queues, exchanges
@@ -68,6 +68,7 @@ def topology(retired: dict[str, str]) -> Json:
             "partitions": {"number": PARTITIONS},
             "shards": {"number": SHARDS},
             "everybody": {"key": EVERYBODY},
+            **{f"replica {number} of bloom_service": {"queue": bloom_user_events(number)} for number in (1, 2)},
             **{f"room {room}": {"partition": partition(room), "shard": shard(room)} for room in _ROOMS},
         },
         "retired": retired,

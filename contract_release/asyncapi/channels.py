@@ -8,6 +8,7 @@ from contract_release.asyncapi.routes import KEYS, Queue, queues
 from contract_release.asyncapi.schemas import Json
 from contracts.messages import PAYLOADS, Payload
 from contracts.routing import COMMANDS, EVENTS, EXCHANGES, MEMBERS, PRESENCE, REPLIES, ROOMS
+from contracts.topology import BLOOM_USER_EVENTS, bloom_user_events
 from messaging.dead_letters import dead_letter_queue
 
 SERVER = "rabbitmq"
@@ -26,6 +27,11 @@ _DURABLE = """\
 Keeps what is published while no {service} runs, and hands it, in order, to one instance at a time. What {service} does
 not understand, or fails on time after time, goes to `{dead_letters}`, and what comes after it goes on.
 """
+
+_OF_ONE_REPLICA = {
+    BLOOM_USER_EVENTS: f"Each further replica has one of its own, which is bound alike: `{bloom_user_events(2)}` and so "
+    "on.\n"
+}
 
 _OF_AN_INSTANCE = """\
 Ends with the connection to the broker, and drops its oldest messages when it is full. It is bound to the shards of the
@@ -69,7 +75,7 @@ def _queue(queue: Queue) -> Json:
     return _channel(
         queue.address,
         f"{kind} of {queue.service}",
-        description.format(service=queue.service, dead_letters=dead_letters),
+        description.format(service=queue.service, dead_letters=dead_letters) + _OF_ONE_REPLICA.get(queue.address, ""),
         names_of(queue.payloads()),
         binding,
     )

@@ -74,12 +74,14 @@ def message(*payloads: Payload, durable: bool = True) -> Message:
 @dataclass
 class ExportStandIn:
     """What `GET /internal/v1/emails/digests` tells: by key, the digests of everybody registered, by their users' ids.
-    In pages of at most `page`; it waits `delay_s` before each, and answers with `status` instead if that is not 200."""
+    In pages of at most `page`; it waits `delay_s` before each, and answers with `status` instead if that is not 200. A
+    `first` page is told as it is, and no other."""
 
     digests: dict[str, dict[UUID, str]] = field(default_factory=dict)
     page: int = 50_000
     delay_s: float = 0.0
     status: int = 200
+    first: bytes | None = None
     asked: list[tuple[str, UUID | None]] = field(default_factory=list)
     credentials: set[str | None] = field(default_factory=set)
 
@@ -98,6 +100,9 @@ class ExportStandIn:
             await asyncio.sleep(self.delay_s)
             if self.status != 200 or key_id not in self.digests:
                 return Response(status_code=404 if self.status == 200 else self.status)
+            if self.first is not None:
+                body = EmailDigests(digests="", next=None).model_dump_json() if after else self.first
+                return Response(body, media_type="application/json")
             following = sorted(user for user in self.digests[key_id] if after is None or user > after)
             told = following[: min(limit, self.page)]
             page = EmailDigests(

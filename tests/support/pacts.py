@@ -89,6 +89,7 @@ class Uses:
         given: str,
         method: str,
         path: str,
+        query: Mapping[str, str] = MappingProxyType({}),
         body: Any = None,
         status: int = 200,
         answer: Any = None,
@@ -96,6 +97,8 @@ class Uses:
     ) -> None:
         """An answer over HTTP, and what is used of it."""
         asked = self.answers.upon_receiving(description).given(given).with_request(method, path)
+        for name, value in query.items():
+            asked.with_query_parameter(name, value)
         if credential:
             asked.with_header("Authorization", matching.regex("Bearer secret", regex="Bearer .+"))
         if body is not None:

@@ -22,9 +22,8 @@ DOCUMENT = document_of("bloom_service")
 
 @asynccontextmanager
 async def up_to_date(folder: Path) -> AsyncIterator[BloomService]:
-    async with running_bloom_service(folder) as service:
-        async with service.users.saying_watermarks():
-            yield service
+    async with running_bloom_service(folder) as service, service.users.saying_watermarks():
+        yield service
 
 
 @asynccontextmanager

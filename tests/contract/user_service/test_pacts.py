@@ -60,11 +60,12 @@ def test_is_as_others_use_it(tmp_path: Path) -> None:
         watermark = portal.call(first_watermark, service)
         verify(
             Service.USER_SERVICE,
-            {"a watermark from before anybody registered": watermark, **portal.call(lead_a_life, service)},
+            {"a watermark": watermark, **portal.call(lead_a_life, service)},
             url=url,
             token=SERVICE_TOKEN,
             states={
                 "somebody is registered": lambda: portal.call(register_as, service, UUID(id_of(1))),
+                "people are registered": lambda: portal.call(User.register, service.http),
                 "of two sessions one is active": lambda: portal.call(sign_in_as, service, UUID(id_of(0x31))),
                 "nobody is registered": lambda: None,
                 "it is there": lambda: None,
