@@ -13,7 +13,8 @@ from contracts.internal_http import EmailAnswer, EmailCheck
 router = APIRouter(prefix="/emails", tags=["emails"], dependencies=[Depends(require_service)])
 
 
-def _emails(request: Request) -> Emails:
+async def _emails(request: Request) -> Emails:
+    # not in a thread, for which each request would have to wait
     emails: Emails = request.app.state.emails
     return emails
 

@@ -29,8 +29,9 @@ not understand, or fails on time after time, goes to `{dead_letters}`, and what 
 """
 
 _OF_ONE_REPLICA = {
-    BLOOM_USER_EVENTS: f"Each further replica has one of its own, which is bound alike: `{bloom_user_events(2)}` and so "
-    "on.\n"
+    BLOOM_USER_EVENTS: f"""\
+Each further replica has one of its own, which is bound alike: `{bloom_user_events(2)}` and so on.
+"""
 }
 
 _OF_AN_INSTANCE = """\

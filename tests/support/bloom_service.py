@@ -141,6 +141,13 @@ class Users:
         await self.commit(*users)
         await self.publish(*map(message, users))
 
+    async def register_under(self, *key_ids: str) -> None:
+        """Somebody, with a digest under each of one or two keys."""
+        digests = [(key_id, new_digest()) for key_id in key_ids]
+        user = registered(digests[0][1], *digests[1:], key_id=key_ids[0])
+        await self.commit(user)
+        await self.publish(message(user))
+
     async def delete(self, *digests: str) -> None:
         for told in self.export.digests.values():
             for user in [user for user, digest in told.items() if digest in digests]:
