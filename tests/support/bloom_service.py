@@ -246,15 +246,16 @@ class Asked:
 
         await eventually(not_behind, within=within)
 
-    async def is_behind(self, *, within: float = 10) -> str:
-        """Wait until it is behind; what it says then."""
+    async def is_behind(self, why: str, *, within: float = 10) -> None:
+        """Wait until it is, and says so with these words."""
 
-        async def behind() -> str | None:
-            response = await self.check(new_digest())
-            problem: dict[str, Any] = response.json()
-            return str(problem["detail"]) if problem.get("code") == "behind" else None
+        async def behind() -> bool:
+            with suppress(httpx.TransportError):
+                problem: dict[str, Any] = (await self.check(new_digest())).json()
+                return problem.get("code") == "behind" and why in problem["detail"]
+            return False
 
-        return await eventually(behind, within=within) or ""
+        await eventually(behind, within=within)
 
 
 class BloomService(Asked):

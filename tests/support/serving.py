@@ -30,14 +30,14 @@ def in_a_thread(running: AbstractAsyncContextManager[AnyService]) -> Iterator[tu
         capture_logs(),
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(running) as service,
-        portal.wrap_async_context_manager(_listening(service.app)) as url,
+        portal.wrap_async_context_manager(listening(service.app)) as url,
     ):
         yield service, portal, url
 
 
 @asynccontextmanager
-async def _listening(app: FastAPI) -> AsyncIterator[str]:
-    # its lifespan has been entered already, with what else belongs to the service
+async def listening(app: FastAPI) -> AsyncIterator[str]:
+    """The address of an application whose lifespan has been entered already, with what else belongs to the service."""
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, ws="none"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve([listener]))

@@ -58,6 +58,7 @@ async def test_uses_these_messages_and_answers(tmp_path: Path) -> None:
         await service.users.publish(*(message(registered(new_digest(), key_id=DIGEST_KEY_ID)) for _ in range(30)))
         await service.bus.publish([told[UserRegistered.type], told[UserDeleted.type]])
         await service.users.have_keys(DIGEST_KEY_ID)
+        await service.answers(key_id=DIGEST_KEY_ID)
 
         assert await service.might_exist(DIGEST, DIGEST[::-1], key_id=DIGEST_KEY_ID) == [True, False]
         assert (await service.stats())["deleted"] == 1

@@ -1,135 +1,134 @@
-"""`python -m bloom_service` with a real broker: killed, refused by the disk, started twice."""
+"""`python -m bloom_service` with a real broker: refused by the disk, cut off, in several replicas, commanded."""
 
-import asyncio
 import os
 import resource
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
-from messaging.rabbitmq import RabbitMQBus
-from tests.support.bloom_service import SERVICE_TOKEN, TOPOLOGY, Asked, Users, new_digest
-from tests.support.bus import until_connected
+from contracts.topology import bloom_user_events
+from tests.support.bloom_program import UserService, new_program, running_user_service
+from tests.support.bloom_service import new_digest
 from tests.support.servers.server import OwnServer, free_port
 
-
-class Program(Asked):
-    """The service as a process of its own."""
-
-    def __init__(self, http: httpx.AsyncClient, broker_url: str, folder: Path) -> None:
-        super().__init__(http)
-        self.environment = {
-            **os.environ,
-            "PARLEY_PORT": str(http.base_url.port),
-            "PARLEY_DATA_DIR": str(folder),
-            "PARLEY_BROKER_URL": broker_url,
-            "PARLEY_SERVICE_TOKEN": SERVICE_TOKEN,
-            "PARLEY_LOG_LEVEL": "warning",
-        }
-
-    def start(self) -> None:
-        self.process = subprocess.Popen([sys.executable, "-m", "bloom_service"], env=self.environment)
-
-    async def send(self, number: signal.Signals) -> int:
-        """The exit code."""
-        self.process.send_signal(number)
-        return await asyncio.to_thread(self.process.wait, 10)
-
-
-@asynccontextmanager
-async def new_program(broker_url: str, folder: Path) -> AsyncIterator[Program]:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{free_port()}", trust_env=False) as http:
-        program = Program(http, broker_url, folder)
-        program.start()
-        try:
-            yield program
-        finally:
-            program.process.kill()
-            program.process.wait()
+pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture
-async def users(own_rabbitmq: OwnServer) -> AsyncIterator[Users]:
-    bus = RabbitMQBus(own_rabbitmq.url, TOPOLOGY, name="user_service")
-    await bus.start()
-    await until_connected(bus)
-    users = Users(bus)
-    await users.say_watermark(nobody=True)
-    async with users.saying_watermarks():
+async def users(own_rabbitmq: OwnServer) -> AsyncIterator[UserService]:
+    async with running_user_service(own_rabbitmq.url) as users:
         yield users
-    await bus.stop()
 
 
-@pytest.mark.timeout(120)
-async def test_killed_again_and_again_while_people_register_forgets_nobody(
-    own_rabbitmq: OwnServer, users: Users, tmp_path: Path
-) -> None:
-    known: list[str] = []
-    async with new_program(own_rabbitmq.url, tmp_path) as program:
-        await program.answers(within=30)
-        for _ in range(4):
-            registering = asyncio.create_task(register(users, 300))
-            await program.count_reaches(len(known) + 20, within=30)
-            assert await program.send(signal.SIGKILL) == -signal.SIGKILL
-            known += await registering
-            program.start()
-            await program.answers(within=30)
-            await program.count_reaches(len(known), within=30)
-
-        assert all(await program.might_exist(*known[:600]))
-        assert all(await program.might_exist(*known[600:]))
-        assert (await program.stats())["count"] == len(known)
-        assert await program.send(signal.SIGTERM) == 0
-
-
-async def register(users: Users, number: int) -> list[str]:
-    digests = [new_digest() for _ in range(number)]
-    for start in range(0, number, 10):
-        await users.register(*digests[start : start + 10])
-    return digests
-
-
-@pytest.mark.timeout(120)
-async def test_a_disk_that_refuses_holds_events_up_and_loses_none(
-    own_rabbitmq: OwnServer, users: Users, tmp_path: Path
-) -> None:
+async def test_a_disk_that_refuses_holds_events_up_and_loses_none(users: UserService, tmp_path: Path) -> None:
     digests = [new_digest() for _ in range(20)]
-    async with new_program(own_rabbitmq.url, tmp_path) as program:
+    async with new_program(users, tmp_path) as program:
         await program.answers(within=30)
         unlimited = resource.prlimit(program.process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(program.process.pid, resource.RLIMIT_FSIZE, (100, unlimited[1]))
 
         await users.register(*digests)
 
-        await program.is_behind()
+        await program.is_behind("s behind")
         assert (await program.stats())["count"] == 0
         resource.prlimit(program.process.pid, resource.RLIMIT_FSIZE, unlimited)
         await program.count_reaches(len(digests), within=30)
         await program.answers()
         assert await program.might_exist(*digests) == [True] * len(digests)
+        assert await program.send(signal.SIGTERM) == 0
 
 
-@pytest.mark.timeout(120)
-async def test_two_do_not_share_a_folder(own_rabbitmq: OwnServer, users: Users, tmp_path: Path) -> None:
-    digest = new_digest()
-    async with new_program(own_rabbitmq.url, tmp_path) as program:
+async def test_a_broker_that_was_away_for_long_costs_nobody(
+    users: UserService, own_rabbitmq: OwnServer, tmp_path: Path
+) -> None:
+    before, meanwhile = [new_digest() for _ in range(10)], [new_digest() for _ in range(10)]
+    async with new_program(users, tmp_path) as program:
         await program.answers(within=30)
-        second = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "bloom_service"],
-            env={**program.environment, "PARLEY_PORT": str(free_port())},
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
+        await users.register(*before)
+        await own_rabbitmq.kill()
+        await program.is_behind("the broker can't be reached")
+        await own_rabbitmq.start()
+        await users.register(*meanwhile)
 
-        assert second.returncode == 1
-        assert second.stderr == f"Another process is working on {tmp_path}.\n"
-        await users.register(digest)
-        await program.count_reaches(1)
+        await program.count_reaches(20, within=30)
+        await program.answers(within=30)
+        assert all(await program.might_exist(*before, *meanwhile))
+
+
+class TestReplicas:
+    async def test_each_hears_everything_also_what_happened_while_it_was_away(
+        self, users: UserService, tmp_path: Path
+    ) -> None:
+        digests = [new_digest() for _ in range(30)]
+        async with new_program(users, tmp_path) as first, new_program(users, tmp_path) as second:
+            for program in (first, second):
+                await program.answers(within=30)
+            await users.register(*digests[:10])
+            for program in (first, second):
+                await program.count_reaches(10)
+
+            await second.send(signal.SIGKILL)
+            await users.register(*digests[10:20])
+            await first.count_reaches(20)
+            await first.send(signal.SIGKILL)
+            await users.register(*digests[20:])
+            asked = len(users.export.asked)
+            first.start()
+            second.start()
+
+            for program in (first, second):
+                await program.answers(within=30)
+                await program.count_reaches(30)
+                assert all(await program.might_exist(*digests))
+            assert len(users.export.asked) == asked
+        assert sorted(os.listdir(tmp_path)) == ["1", "2"]
+
+    async def test_one_can_be_told_which_it_is(self, users: UserService, tmp_path: Path) -> None:
+        async with new_program(users, tmp_path, PARLEY_REPLICA="7") as program:
+            await program.answers(within=30)
+            again = await program.command("bloom_service", PARLEY_PORT=str(free_port()))
+            letters = await program.command("bloom_service.dead_letters", "list")
+
+        assert again.returncode == 1
+        assert again.stderr == f"Another process is working on {tmp_path / '7'}.\n"
+        assert letters.stdout.split() == ["0", bloom_user_events(7)]
+
+    async def test_it_is_a_number(self, users: UserService, tmp_path: Path) -> None:
+        async with new_program(users, tmp_path, PARLEY_REPLICA="dead") as program:
+            refused = await program.command("bloom_service")
+
+        assert refused.returncode == 2
+        assert "PARLEY_REPLICA" in refused.stderr
+
+
+class TestRebuildCommand:
+    async def test_has_the_filter_made_anew(self, users: UserService, tmp_path: Path) -> None:
+        async with new_program(users, tmp_path, PARLEY_HOST="0.0.0.0") as program:  # noqa: S104
+            await program.answers(within=30)
+            done = await program.command("bloom_service.rebuild")
+
+            assert (done.returncode, done.stderr) == (0, "")
+            assert done.stdout == "The filter will be made anew under a-key.\n"
+            await program.generation_is(2)
+
+    async def test_says_that_nothing_can_be_made_yet(self, users: UserService, tmp_path: Path) -> None:
+        users.key_ids = []
+        async with new_program(users, tmp_path) as program:
+            await program.is_behind("no filter under that key", within=30)
+            done = await program.command("bloom_service.rebuild")
+
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "Nothing was begun: bloom_service has not heard yet which keys user_service has.\n"
+
+    async def test_says_that_the_service_is_not_there(self, users: UserService, tmp_path: Path) -> None:
+        async with new_program(users, tmp_path) as program:
+            program.process.kill()
+            program.process.wait()
+            done = await program.command("bloom_service.rebuild")
+
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "No answer from bloom_service" in done.stderr
+        assert httpx.ConnectError.__name__ in done.stderr

@@ -226,6 +226,7 @@ async def test_both_keys_survive_a_restart(tmp_path: Path) -> None:
     async with running_bloom_service(tmp_path, export) as service:
         await service.users.have_keys(KEY, "new")
         for key_id in (KEY, "new"):
+            await service.answers(key_id=key_id)
             assert await service.might_exist(*digests_of(service, key_id), key_id=key_id) == [True]
     assert len(export.asked) == asked
 
