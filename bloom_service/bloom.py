@@ -51,7 +51,8 @@ class EmailFilter:
 
     @property
     def size_bytes(self) -> int:
-        return (int(self._bloom.num_bits) + 7) // 8
+        bits: int = self._bloom.num_bits
+        return (bits + 7) // 8
 
     @property
     def fill(self) -> float:
@@ -68,7 +69,8 @@ class EmailFilter:
     def estimated_members(self) -> int:
         """From the bits that are set: right far beyond the capacity too, where hardly anything new seems to be."""
         unset = max(1.0 - self._share_of_set_bits, 1.0 / self._bloom.num_bits)
-        return round(-log(unset) * self._bloom.bits_per_slice)
+        slice_bits: int = self._bloom.bits_per_slice
+        return round(-log(unset) * slice_bits)
 
     @property
     def _share_of_set_bits(self) -> float:

@@ -25,7 +25,7 @@ from contracts.topology import BLOOM_USER_EVENTS, CHAT_USER_EVENTS, COMMAND_QUEU
 from messaging.bus import Delivery, Message, Topology
 from messaging.dead_letters import dead_letter_queue
 from messaging.rabbitmq import RabbitMQBus
-from tests.support.bloom_service import SERVICE_TOKEN, Asked, new_digest, registered
+from tests.support.bloom_service import KEY, SERVICE_TOKEN, Asked, ExportStandIn, Users, new_digest, registered
 from tests.support.bus import Recorder, until_connected
 from tests.support.chat_service import ChatService, command_message, event_message, running_chat_service, send
 from tests.support.client import User
@@ -112,7 +112,8 @@ def outcome(rabbitmq_url: str, tmp_path_factory: pytest.TempPathFactory) -> Outc
 
 
 async def observe(broker_url: str, folder: Path) -> Outcome:
-    async with everything_declared(broker_url), services(broker_url, folder) as (chat, bloom):
+    export = ExportStandIn()
+    async with everything_declared(broker_url), services(broker_url, folder, export) as (chat, bloom):
         alice = chat.newcomer("alice")
         rooms = await a_room_in_each_partition(alice)
         goods: dict[str, list[Message]] = {
@@ -120,6 +121,7 @@ async def observe(broker_url: str, folder: Path) -> Outcome:
             for queue, room in rooms.items()
         }
         users = [registered(new_digest()) for _ in range(GOOD)]
+        export.digests[KEY] = {user.user_id: user.email_digest for user in users}
         goods[CHAT_USER_EVENTS] = goods[BLOOM_USER_EVENTS] = [event_message(user) for user in users]
         misfits = {
             queue: [make(good) for (make, _), good in zip(MISFITS.values(), messages[1:], strict=True)]
@@ -129,6 +131,9 @@ async def observe(broker_url: str, folder: Path) -> Outcome:
         misfits[BLOOM_USER_EVENTS] = misfits[CHAT_USER_EVENTS]
         before = {queue: rejected(queue) for queue in QUEUES}
         recorders = await publish(broker_url, goods, misfits)
+        # any misfit may be somebody of whom bloom_service does not know: it makes its filter anew
+        await Users(chat.bus, export).say_watermark()
+        await bloom.count_reaches(GOOD)
 
         return Outcome(
             misfits=misfits,
@@ -141,12 +146,12 @@ async def observe(broker_url: str, folder: Path) -> Outcome:
 
 
 @asynccontextmanager
-async def services(broker_url: str, folder: Path) -> AsyncIterator[tuple[ChatService, Asked]]:
+async def services(broker_url: str, folder: Path, export: ExportStandIn) -> AsyncIterator[tuple[ChatService, Asked]]:
     database_url = f"sqlite+aiosqlite:///{folder}/chat.db"
     await upgrade(database_url)
     bus = RabbitMQBus(broker_url, Topology.of(EXCHANGES, QUEUES))
     settings = Settings(data_dir=folder / "bloom", service_token=SecretStr(SERVICE_TOKEN), bloom_capacity=1000)
-    app = bloom_service.main.create_app(settings, bus)
+    app = bloom_service.main.create_app(settings, bus, export.client())
     bloom = Asked(httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bloom_service"))
     async with app.router.lifespan_context(app), bloom.http, running_chat_service(database_url, bus=bus) as chat:
         await until_connected(bus)

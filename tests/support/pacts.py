@@ -73,6 +73,11 @@ def digest() -> Any:
     return matching.regex(DIGEST, regex="[0-9a-f]{64}")
 
 
+def some_digests() -> Any:
+    """Any number of them, as one string."""
+    return matching.regex(DIGEST, regex="([0-9a-f]{64})+")
+
+
 class Uses:
     """What one service uses of another."""
 

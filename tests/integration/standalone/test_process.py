@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -287,19 +288,24 @@ def test_killed_and_started_again_the_filter_knows_every_email(start: Start) -> 
     again.end()
 
 
-def test_without_its_filter_it_is_ready_and_asks_the_database(start: Start) -> None:
+def test_a_lost_filter_is_made_anew_and_until_then_the_database_is_asked(start: Start) -> None:
     first = start().ready()
     email = first.register()["email"]
     first.end()
-    for path in (first.data / "bloom_service").iterdir():
-        path.unlink()
+    shutil.rmtree(first.data / "bloom_service")
 
     again = start().ready()
 
     ok(again.http.get("/readyz"))
     assert not again.available(email)
     assert again.available("nobody@example.com")
-    assert again.metric('parley_email_availability_answers_total{by="database_alone"}') == 2
+    again.wait_for_filter()
+    assert again.metric("parley_bloom_members") == 1
+    by_filter = 'parley_email_availability_answers_total{by="filter"}'
+    before = again.metric(by_filter)
+    assert not again.available(email)
+    assert again.available("somebody@example.com")
+    assert again.metric(by_filter) == before + 1
 
 
 def test_writes_no_secret_and_no_address_to_its_log(start: Start) -> None:

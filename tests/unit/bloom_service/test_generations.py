@@ -84,7 +84,9 @@ def test_a_young_one_is_told_of_changes_and_does_not_answer() -> None:
 
     assert generations.swap(young)
 
-    assert (generations.current, generations.young, generations.wanted) == (young, None, None)
+    assert generations.current is young
+    assert generations.wanted is None
+    assert not generations.young
 
 
 def test_the_one_before_answers_and_is_told_of_changes_until_it_is_replaced() -> None:
@@ -145,7 +147,8 @@ def test_when_many_of_its_members_were_deleted() -> None:
 
     generations.apply(deleted(3))
 
-    assert (generations.wanted, ready(generations).deleted) == ((OLD, Reason.DELETIONS), 4)
+    assert generations.wanted == (OLD, Reason.DELETIONS)
+    assert ready(generations).deleted == 4
 
 
 def test_who_was_no_member_does_not_count_as_deleted() -> None:
