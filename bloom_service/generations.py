@@ -155,8 +155,9 @@ class Generations:
         self.number += 1
         self._commanded.discard(key_id)
         live = max((generation.live for generation in self.ready.values()), default=0)
-        capacity = max(self.capacity, _ROOM * live)
-        self.young = Generation(self.number, key_id, EmailFilter(capacity, self.error_rate))
+        filter = EmailFilter(max(self.capacity, _ROOM * live), self.error_rate)
+        before = self.ready.get(key_id)
+        self.young = Generation(self.number, key_id, filter, last_event_id=before.last_event_id if before else None)
         return self.young
 
     def swap(self, young: Generation) -> bool:

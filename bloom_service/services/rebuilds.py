@@ -16,8 +16,8 @@ from contracts.internal_http import EmailDigests
 from messaging.bus import RetryPolicy
 
 _RETRY = RetryPolicy(first_delay=0.2, max_delay=10.0)
-_PAUSE_S = 1.0
-"""After a generation that was dropped while it was young: what dropped it may go on for a while."""
+_PAUSE = RetryPolicy(first_delay=1.0, max_delay=60.0)
+"""After generations that were dropped while they were young: what dropped them may go on for a while."""
 
 _PROGRESS_EVERY_S = 5.0
 _CHARACTERS_AT_ONCE = 200 * 64
@@ -36,25 +36,29 @@ class Rebuilds:
 
     async def run(self) -> None:
         """Until cancelled. A user_service that is away is waited for, with growing delays."""
+        failures = 0
         while True:
             key_id, reason = await self._emails.rebuild_wanted()
             young = self._emails.generations.begin(key_id)
             metrics.REBUILDS.labels(reason.name.lower()).inc()
             with bound_contextvars(generation=young.number, key_id=key_id):
                 log.info("rebuild_began", reason=reason.value, capacity=young.filter.capacity)
-                await self._make(young)
+                made = await self._make(young)
+            failures = 0 if made else failures + 1
+            if failures:
+                await asyncio.sleep(_PAUSE.delay(failures))
 
-    async def _make(self, young: Generation) -> None:
+    async def _make(self, young: Generation) -> bool:
         began = time.monotonic()
         try:
             if await self._fill(young) and await self._emails.swap(young):
                 log.info("rebuild_done", accounts=young.exported, seconds=round(time.monotonic() - began, 1))
-                return
+                return True
             log.warning("rebuild_given_up", accounts=young.exported)
         except Exception:
             log.exception("rebuild_failed", accounts=young.exported)
         self._emails.generations.drop(young)
-        await asyncio.sleep(_PAUSE_S)
+        return False
 
     async def _fill(self, young: Generation) -> bool:
         """Add all of the export, one page while the next is fetched. Says whether all of it is in."""

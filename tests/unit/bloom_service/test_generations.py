@@ -125,6 +125,7 @@ def test_remembers_the_last_event() -> None:
     generations.apply(last)
 
     assert ready(generations).last_event_id == str(last.event_id)
+    assert generations.begin(OLD).last_event_id == str(last.event_id)
 
 
 # --- when another one is wanted -------------------------------------------------------------------------------------
