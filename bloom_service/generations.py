@@ -108,9 +108,8 @@ class Generations:
     _commanded: set[str] = field(default_factory=set)
 
     def hear_of(self, key_ids: Sequence[str]) -> None:
-        """user_service has these keys now. (Older versions do not say.)"""
-        if key_ids:
-            self.key_ids = tuple(key_ids)
+        """user_service has these keys now. (Older versions say none: theirs is not known.)"""
+        self.key_ids = tuple(key_ids)
 
     def apply(self, change: Change) -> list[Generation]:
         """To all of them. Those that would miss somebody from now on are dropped, and returned."""
@@ -127,17 +126,15 @@ class Generations:
             del self.ready[generation.key_id]
 
     def under(self, key_id: str | None) -> Generation | None:
-        """The one that is ready under a key; None stands for the key under which user_service asks."""
+        """The one that is ready under a key; None stands for the first of user_service's."""
         if key_id is None:
-            return self.current
-        return self.ready.get(key_id)
+            key_id = next(iter(self.key_ids), None)
+        return None if key_id is None else self.ready.get(key_id)
 
     @property
     def current(self) -> Generation | None:
-        """The one that is asked. Before user_service has said which that is, any."""
-        if self.key_ids:
-            return self.ready.get(self.key_ids[0])
-        return next(iter(self.ready.values()), None)
+        """The one that user_service asks. Before it has said which key that is: any."""
+        return self.under(None) if self.key_ids else next(iter(self.ready.values()), None)
 
     def command(self) -> None:
         """Have all generations made anew."""

@@ -85,7 +85,7 @@ class Emails:
             return None
         young = self.generations.young
         if young is None:
-            return "there is no filter under that key"
+            return "there is no filter under the key of the question"
         return f"the filter is being made anew, and {young.exported} accounts have been read so far"
 
     def command_rebuild(self) -> list[str]:

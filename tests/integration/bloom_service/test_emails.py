@@ -150,7 +150,7 @@ async def test_is_behind_at_once_when_the_broker_is_away(ready: BloomService) ->
 async def test_is_behind_under_a_key_that_there_is_no_filter_for(ready: BloomService) -> None:
     response = await ready.check(new_digest(), key_id="another")
 
-    assert "no filter under that key" in problem(response, 503, "behind")["detail"]
+    assert "no filter under the key of the question" in problem(response, 503, "behind")["detail"]
 
 
 async def test_takes_a_question_that_names_no_key_for_one_under_the_first(ready: BloomService) -> None:

@@ -117,7 +117,7 @@ class TestRebuildCommand:
     async def test_says_that_nothing_can_be_made_yet(self, users: UserService, tmp_path: Path) -> None:
         users.key_ids = []
         async with new_program(users, tmp_path) as program:
-            await program.is_behind("no filter under that key", within=30)
+            await program.is_behind("no filter under the key of the question", within=30)
             done = await program.command("bloom_service.rebuild")
 
         assert (done.returncode, done.stdout) == (1, "")

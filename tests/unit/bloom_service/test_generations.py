@@ -258,11 +258,15 @@ def test_a_deletion_that_is_told_under_another_key_counts() -> None:
     assert ready(generations).deleted == 1
 
 
-def test_an_older_user_service_that_names_no_keys_changes_none() -> None:
+def test_a_question_without_a_key_is_not_answered_while_user_service_names_none() -> None:
+    """As older versions do, whose key may be any."""
     generations = of(1)
+    before = generations.under(None)
     generations.hear_of([])
 
-    assert generations.key_ids == (OLD,)
+    assert generations.under(None) is None
+    assert generations.under(OLD) is before is generations.current
+    assert generations.wanted is None
 
 
 # --- in any order ---------------------------------------------------------------------------------------------------
