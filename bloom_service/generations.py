@@ -138,7 +138,7 @@ class Generations:
 
     def command(self) -> None:
         """Have all generations made anew."""
-        self._commanded.update(self.key_ids, self.ready)
+        self._commanded.update(self.key_ids)
 
     @property
     def wanted(self) -> tuple[str, Reason] | None:
