@@ -10,7 +10,7 @@ cat <<END
 PARLEY_PORT=${PARLEY_PORT:-8080}
 PARLEY_LOG_LEVEL=info
 # how often one address may register and ask has defaults, which a load test or an import may need to raise:
-# PARLEY_REGISTRATIONS_PER_HOUR=300 and others, see docs/operations.md
+# PARLEY_REGISTRATIONS_PER_HOUR=1000 and others, see docs/operations.md
 PARLEY_SIGNING_KEY=$(secret)
 PARLEY_EMAIL_DIGEST_KEY=$(secret)
 # PARLEY_EMAIL_DIGEST_SECOND_KEY stands here only while the key is changed: docs/operations.md

@@ -42,8 +42,8 @@ class Settings(CommonSettings):
     database_url: SecretStr
     database_patience: float = 5.0
     service_token: Secret
-    availability_checks_per_hour: int = Field(default=600, gt=0)
-    registrations_per_hour: int = Field(default=300, gt=0)
+    availability_checks_per_hour: int = Field(default=1000, gt=0)
+    registrations_per_hour: int = Field(default=1000, gt=0)
     logins_per_hour: int = Field(default=1000, gt=0)
     failed_logins_per_hour: int = Field(default=20, gt=0)
     signing_key: Annotated[Secret, AfterValidator(_seed)]
