@@ -28,7 +28,7 @@ class Services:
     search: Search
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:  # async: FastAPI runs others in a thread
     services: Services = request.app.state.services
     return services
 

@@ -31,7 +31,7 @@ class Services:
     pace: Pace
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:  # async: FastAPI runs others in a thread
     services: Services = request.app.state.services
     return services
 
@@ -39,7 +39,7 @@ def _services(request: Request) -> Services:
 UseCases = Annotated[Services, Depends(_services)]
 
 
-def _client_host(request: Request) -> str:
+async def _client_host(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
