@@ -25,6 +25,9 @@ _WORLDS_FAULTS = ("08", "40", "53", "57P", "58")
 _SERVER_SETTINGS = {
     # a process that was cut off leaves its locks behind, with nobody to release them, until the server looks after it
     "idle_in_transaction_session_timeout": "10s",
+    # every query has its index; planned for a table that is still small, and kept, it would read the whole of it later
+    "enable_seqscan": "off",
+    "jit": "off",
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "1",
     "tcp_keepalives_count": "5",
