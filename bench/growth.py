@@ -20,6 +20,7 @@ from bench.load.transcript import Transcript
 from bench.processes import allow_files, cpu_seconds
 from bench.servers.chat_database import add_messages, add_rooms
 from bench.servers.parley import Parley, services
+from contracts.routing import Service
 from tests.support.client import User
 
 ROOMS = 1, 100, 10_000
@@ -110,7 +111,7 @@ def _with_rooms(parley: Parley, sizes: Sequence[int], seconds: float) -> list[Co
     costs: list[Cost] = []
     for number in sizes:
         missing = number - len(room_ids)
-        room_ids += parley.in_chat_database(partial(add_rooms, owner_id=UUID(owner.id), number=missing))
+        room_ids += parley.in_database(Service.CHAT_SERVICE, partial(add_rooms, owner_id=UUID(owner.id), number=missing))
         with closing(Loop([])) as loop:
             costs.append(_cost(parley, number, room_ids, owner, seconds, loop))
     return costs
@@ -119,7 +120,7 @@ def _with_rooms(parley: Parley, sizes: Sequence[int], seconds: float) -> list[Co
 def _with_history(parley: Parley, number: int, seconds: float) -> Cost:
     talker = parley.users(_USERS + 2)[-1]
     (room_id,) = parley.new_rooms([[talker]])
-    parley.in_chat_database(partial(add_messages, room_id=room_id, sender_id=UUID(talker.id), number=number))
+    parley.in_database(Service.CHAT_SERVICE, partial(add_messages, room_id=room_id, sender_id=UUID(talker.id), number=number))
     with closing(Loop([])) as loop:
         return _cost(parley, number, [room_id], talker, seconds, loop)
 

@@ -59,8 +59,8 @@ class ParleyRoom:
 
 
 class Parley:
-    """`pids` are those of the processes that serve it, by what they are. `chat_database_url` is asyncpg's, None
-    where the database is a file."""
+    """`pids` are those of the processes that serve it, by what they are. `bloom_url` and `database_urls` (asyncpg's) are
+    there for services alone."""
 
     def __init__(
         self,
@@ -69,14 +69,16 @@ class Parley:
         gateway_url: str,
         user_url: str,
         pids: Mapping[str, Sequence[int]],
-        chat_database_url: str | None = None,
+        bloom_url: str = "",
+        database_urls: Mapping[Service, str] | None = None,
     ) -> None:
         self.pids = pids
         self.gateway_url = gateway_url
         self.user_url = user_url
+        self.bloom_url = bloom_url
         self._runner = runner
         self._http = http
-        self._chat_database_url = chat_database_url
+        self._database_urls = database_urls or {}
         self._users: list[User] = []
 
     @property
@@ -92,9 +94,9 @@ class Parley:
         """One for each group, which the first of it owns."""
         return self._runner.run(self._new_rooms(groups))
 
-    def in_chat_database(self, work: Callable[[Connection], Coroutine[Any, Any, Made]]) -> Made:
+    def in_database(self, service: Service, work: Callable[[Connection], Coroutine[Any, Any, Made]]) -> Made:
         async def connect_and_work() -> Made:
-            connection = await asyncpg.connect(self._chat_database_url)
+            connection = await asyncpg.connect(self._database_urls[service])
             try:
                 return await work(connection)
             finally:
@@ -157,9 +159,9 @@ def services(**settings: str) -> Iterator[Parley]:
                 pids = {str(service): [pid] for service, pid in deployment.pids.items()}
                 pids |= {"rabbitmq": broker.pids(), "postgresql": database.pids()}
                 http = deployment.http()
-                chat_database_url = deployment.database_urls[Service.CHAT_SERVICE].replace("+asyncpg", "")
+                database_urls = {one: url.replace("+asyncpg", "") for one, url in deployment.database_urls.items()}
                 urls = deployment.url(Service.GATEWAY_WS), deployment.url(Service.USER_SERVICE)
-                yield Parley(runner, http, *urls, pids, chat_database_url)
+                yield Parley(runner, http, *urls, pids, deployment.url(Service.BLOOM_SERVICE), database_urls)
                 runner.run(http.aclose())
             finally:
                 runner.run(making.__aexit__(None, None, None))

@@ -1,0 +1,34 @@
+"""User_service's database (PostgreSQL), grown at once to what would take days over the public interface: by rows like
+those that it writes itself."""
+
+from hashlib import sha256
+
+from bench.servers.chat_database import Connection
+
+# ids as `uuid7` makes them, a millisecond apart; nobody can log in, and digests are of no address
+_ADD_USERS = """
+INSERT INTO users (id, email, email_canonical, username, username_canonical, display_name, display_name_canonical,
+    password_hash, version, created_at, email_digest, email_digest_key_id)
+SELECT concat(milliseconds, '7', left(random, 3), '8', right(random, 15))::uuid, name || '@example.com',
+    name || '@example.com', name, name, name, name, repeat('x', 97), 1, at, sha256(number::text::bytea), $2
+FROM generate_series(1, $1::bigint) AS number,
+    LATERAL (SELECT date_trunc('milliseconds', now()) - ($1 - number) * interval '1 ms', md5(number::text),
+        concat('made', lpad(number::text, 10, '0'))
+    ) AS made (at, random, name),
+    LATERAL (SELECT lpad(to_hex((1000 * extract(epoch FROM at))::bigint), 12, '0')) AS since (milliseconds)
+"""
+
+
+async def add_users(connection: Connection, number: int, key_id: str) -> None:
+    """With a digest stored under the key of that id. To be done once."""
+    async with connection.transaction():
+        await connection.execute("SET LOCAL synchronous_commit = off")
+        await connection.execute(_ADD_USERS, number, key_id)
+    # leave nothing to be done that the server would do by and by
+    await connection.execute("VACUUM ANALYZE users")
+    await connection.execute("CHECKPOINT")
+
+
+def digest_of(number: int) -> str:
+    """That of the user of a number, from 1 on."""
+    return sha256(str(number).encode()).hexdigest()
