@@ -112,7 +112,7 @@ def _alone(work: Callable[..., Made], *arguments: Any) -> Made:
 
 
 def _filled(of: str, members: int, unknown: int) -> Filled:
-    next(_digests(_MEMBERS, _AT_ONCE))  # so that what making them takes is not counted
+    _ask(_FILTERS[of](1, ERROR_RATE), _AT_ONCE)  # so that what digests take is not counted
     before = memory_bytes([getpid()])
     filter = _FILTERS[of](members, ERROR_RATE)
     adding = _fill(filter, members)

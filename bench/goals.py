@@ -72,6 +72,23 @@ ENUMERATION_P = {
 }
 """By how many ask."""
 
+BLOOM_SIZES = 10_000, 1_000_000, 10_000_000
+BLOOM_BITS = {
+    members: Target(f"bits per member to the theory's, {members:,} members", "≤", 1.05) for members in BLOOM_SIZES
+}
+BLOOM_ERRORS = {
+    members: Target(f"error rate to what was asked for, {members:,} members", "≤", 1.1) for members in BLOOM_SIZES
+}
+"""By members."""
+
+BLOOM_GENERATIONS = Target("error rate to what was asked for, the worst of the generations", "≤", 1.1)
+BLOOM_LOAD = Target("until the largest snapshot is read", "≤", 2, "s")
+BLOOM_REBUILD = Target("until the largest filter is made anew", "≤", 90, "s")
+BLOOM_MISSED = Target("members missed by it", "=", 0)
+BLOOM_EXPORT = Target("share of user_service's core that the export takes", "≤", 0.1)
+BLOOM_ANSWERS = Target("user_service's answers per CPU-second during an export to those otherwise", "≥", 0.9)
+BLOOM_TOLD = Target("p99 from a registration until the filter has it", "≤", 250, "ms")
+
 GOALS = (
     Goal(
         "P1",
@@ -110,4 +127,15 @@ GOALS = (
         "How long an answer takes does not tell whether an address is taken.",
         (*ENUMERATION_GUESSED.values(), *ENUMERATION_P.values()),
     ),
+    Goal(
+        "B1",
+        "A filter is near the size that theory gives, and wrong as often as was asked for, in each generation.",
+        (*BLOOM_BITS.values(), *BLOOM_ERRORS.values(), BLOOM_GENERATIONS),
+    ),
+    Goal(
+        "B2",
+        "With 10,000,000 members it is read in 2 s and made anew in 90, misses nobody and costs user_service little.",
+        (BLOOM_LOAD, BLOOM_REBUILD, BLOOM_MISSED, BLOOM_EXPORT, BLOOM_ANSWERS),
+    ),
+    Goal("B3", "Whoever has registered is in the filter within 250 ms.", (BLOOM_TOLD,)),
 )

@@ -110,8 +110,8 @@ def _with_rooms(parley: Parley, sizes: Sequence[int], seconds: float) -> list[Co
     room_ids = parley.new_rooms([[owner]])
     costs: list[Cost] = []
     for number in sizes:
-        missing = number - len(room_ids)
-        room_ids += parley.in_database(Service.CHAT_SERVICE, partial(add_rooms, owner_id=UUID(owner.id), number=missing))
+        adding = partial(add_rooms, owner_id=UUID(owner.id), number=number - len(room_ids))
+        room_ids += parley.in_database(Service.CHAT_SERVICE, adding)
         with closing(Loop([])) as loop:
             costs.append(_cost(parley, number, room_ids, owner, seconds, loop))
     return costs
@@ -120,7 +120,8 @@ def _with_rooms(parley: Parley, sizes: Sequence[int], seconds: float) -> list[Co
 def _with_history(parley: Parley, number: int, seconds: float) -> Cost:
     talker = parley.users(_USERS + 2)[-1]
     (room_id,) = parley.new_rooms([[talker]])
-    parley.in_database(Service.CHAT_SERVICE, partial(add_messages, room_id=room_id, sender_id=UUID(talker.id), number=number))
+    adding = partial(add_messages, room_id=room_id, sender_id=UUID(talker.id), number=number)
+    parley.in_database(Service.CHAT_SERVICE, adding)
     with closing(Loop([])) as loop:
         return _cost(parley, number, [room_id], talker, seconds, loop)
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from bench.measurement import Measurement
+from bench.measurements.bloom import BLOOM
 from bench.measurements.durable import DURABLE
 from bench.measurements.enumeration import ENUMERATION
 from bench.measurements.fanout import FANOUT
@@ -21,4 +22,5 @@ MEASUREMENTS: tuple[Measurement[Any], ...] = (
     GROWTH,
     STALLED,
     ENUMERATION,
+    BLOOM,
 )

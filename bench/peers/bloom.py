@@ -1,6 +1,6 @@
 """rbloom: a Bloom filter in Rust, which sets all of a member's bits anywhere in one array."""
 
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 
 NAME = "rbloom"
 
@@ -31,10 +31,15 @@ class RbloomFilter:
 def available() -> str | None:
     """Why not, or None."""
     try:
-        version(NAME)
-    except PackageNotFoundError:
+        version()
+    except metadata.PackageNotFoundError:
         return "it is not installed."
     return None
+
+
+def version() -> str:
+    """Raises PackageNotFoundError."""
+    return f"{NAME} {metadata.version(NAME)}"
 
 
 def _number_of(digest: str) -> int:

@@ -59,8 +59,8 @@ class ParleyRoom:
 
 
 class Parley:
-    """`pids` are those of the processes that serve it, by what they are. `bloom_url` and `database_urls` (asyncpg's) are
-    there for services alone."""
+    """`pids` are those of the processes that serve it, by what they are. Only with services there are `bloom_url` and
+    `database_urls` (asyncpg's)."""
 
     def __init__(
         self,

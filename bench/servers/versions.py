@@ -11,6 +11,7 @@ from tests.support.servers import postgresql, rabbitmq
 _PACKAGES = ("uvicorn", "uvloop", "websockets", "httptools", "pydantic", "sqlalchemy")
 _OF_SERVICES = ("aio-pika", "asyncpg")
 _OF_SINGLE_PROCESS = ("aiosqlite",)
+_OF_FILTER = ("pybloom-live", "bitarray", "xxhash")
 
 
 def of_services() -> dict[str, str]:
@@ -27,6 +28,10 @@ def of_services() -> dict[str, str]:
 
 def of_single_process() -> dict[str, str]:
     return {"Parley's single process": f"{_own(*_PACKAGES, *_OF_SINGLE_PROCESS)}, SQLite {sqlite3.sqlite_version}"}
+
+
+def of_filter() -> dict[str, str]:
+    return {"bloom_service's filter": _own(*_OF_FILTER)}
 
 
 def _own(*packages: str) -> str:

@@ -6,13 +6,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from bench import enumeration, growth, memory, stalled, storm
+from bench import bloom_filter, bloom_service, enumeration, growth, memory, stalled, storm
 from bench.durable import Pace, Saturation
 from bench.fanout import FanOut, Work
-from bench.goals import GOALS, GROWTH_MEMBERS, GROWTH_ROOMS
+from bench.goals import BLOOM_EXPORT, BLOOM_GENERATIONS, GOALS, GROWTH_MEMBERS, GROWTH_ROOMS
 from bench.load.latency import Latency
 from bench.machine import Machine
-from bench.measurements import MEASUREMENTS, fanout, rooms
+from bench.measurements import MEASUREMENTS, bloom, fanout, rooms
 from bench.plots import Bars, Lines
 from bench.report import goals_table, plots, text
 from bench.results import Record, Results
@@ -231,3 +231,50 @@ def test_answers_that_the_time_tells_apart_are_named() -> None:
     assert row(goals_table(found), "", "share of right guesses beyond a coin's, 1 at once")[-1] == "yes"
     assert row(goals_table(found), "**E1**")[-1] == "**no**"
     assert [plot.name for plot in plots(found)] == ["enumeration"]
+
+
+def bloom_run(*filters: bloom_filter.Filled) -> bloom.Bloom:
+    rebuild = bloom_service.Rebuild(
+        *(1_000_000, 45.0, 25, 0),
+        cpu={"user_service": 0.17, "bloom_service": 0.9},
+        calm={"user_service": 0.05, "bloom_service": 0.0},
+        memory=2**26,
+    )
+    return bloom.Bloom(
+        filters,
+        [bloom_filter.Generational(number, 10_000 * number, rate, 1000) for number, rate in ((1, 0.0009), (2, 0.0012))],
+        [bloom_filter.Loaded(1_000_000, 2**20, 0.5)],
+        bloom_service.AtWork(
+            rebuild,
+            otherwise=bloom_service.Answering(500.0, 1000.0),
+            during_export=bloom_service.Answering(400.0, 950.0),
+            asked=[bloom_service.Asked(1, 4_000.0), bloom_service.Asked(1000, 500_000.0)],
+            registrations=100,
+            told=Latency(10, 100, 200, 250),
+        ),
+    )
+
+
+def test_the_bloom_filter_is_judged_at_each_size_that_was_measured() -> None:
+    own = [
+        bloom_filter.Filled("bloom_service", members, 14.5, rate, 1000, 2.0, 1.5, 2**21)
+        for members, rate in ((10_000, 0.00105), (20_000, 0.002), (1_000_000, 0.0012))
+    ]
+    table = goals_table(results({"bloom": [bloom_run(*own)]}))
+
+    assert row(table, "", "error rate to what was asked for, 10,000 members")[-1] == "yes"
+    assert row(table, "", "error rate to what was asked for, 1,000,000 members")[-1] == "**no**"
+    assert row(table, "", "error rate to what was asked for, 10,000,000 members")[-1] == "not measured"
+    assert row(table, "", BLOOM_GENERATIONS.what)[1:] == ["1.20", "1.09", "**no**"]
+    assert row(table, "", BLOOM_EXPORT.what)[1:] == ["0.12", "1.20", "**no**"]
+    assert row(table, "", "p99 from a registration until the filter has it")[1] == "100 ms"
+
+
+def test_what_rbloom_would_change_is_told_where_it_was_measured() -> None:
+    own, other = (
+        bloom_filter.Filled(of, 1_000_000, 14.4, 0.001, 1000, add_us, add_us / 2, 2**21)
+        for of, add_us in (("bloom_service", 2.0), ("rbloom", 0.4))
+    )
+
+    assert "would take 1.60 s of CPU away" in " ".join(text(results({"bloom": [bloom_run(own, other)]})).split())
+    assert "rbloom would" not in text(results({"bloom": [bloom_run(own)]}, missing={"rbloom": "it is not installed."}))
