@@ -113,4 +113,4 @@ $(VENV)/dev: requirements/dev.txt | $(BIN)/python
 	@touch $(VENV)/standalone # of which dev is a superset
 
 $(VENV)/bench: requirements/bench.txt $(VENV)/dev
-	$(call install,the plots need)
+	$(call install,the benchmarks need)

@@ -191,7 +191,7 @@ def _suggestion(run: Bloom) -> Sequence[str]:
         f"""\
 **What rbloom would change.** With {members:,} members it adds in {number(other.add_us)} µs instead of
 {number(own.add_us)}, and checks in {number(other.check_us)} instead of {number(own.check_us)}. From the rebuild of
-{number(seconds)} s that would take {number(adding)} s of CPU away, and from the {number(batch)} µs that each digest of a
+{number(seconds)} s that would take {number(adding)} s of CPU away, and from the {number(batch)} µs that a digest in a
 question with {bloom_service.BATCH:,} costs {number(own.check_us - other.check_us)}; a question with one would cost what
 it does. It takes as many bits. At the worst of these sizes it is wrong {number(worst[PEER])} times as often as asked
 for, and bloom_service {number(worst[OWN])} times. The price is another format of snapshots, and so one rebuild.

@@ -1,13 +1,14 @@
 """`python -m bench.peers`: whether each peer is to be had here and does what the benchmarks need, a line for each."""
 
 import json
+import secrets
 import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 
-from bench.peers import ejabberd
+from bench.peers import bloom, ejabberd
 from bench.peers.fanout import PEERS, Peer, serving
 from bench.peers.websocket import receive
 from tests.support.servers.server import free_port
@@ -16,6 +17,7 @@ SUBSCRIBERS = 5
 OCCUPANTS = 10
 MESSAGES = 20
 CUT_BYTES = 100
+MEMBERS = 1000
 WITHIN_S = 10.0
 
 
@@ -23,10 +25,11 @@ def main() -> None:
     for peer in PEERS:
         tell(peer.name, peer.available(), peer.version, partial(delivers, peer))
     tell(ejabberd.NAME, ejabberd.available(), ejabberd.version, delivers_and_archives)
+    tell(bloom.NAME, bloom.available(), bloom.version, knows_its_members)
 
 
 def tell(name: str, why_not: str | None, version: Callable[[], str], works: Callable[[], bool]) -> None:
-    said = f"not here: {why_not}" if why_not else f"{version()}: {'works' if works() else 'DELIVERS WRONGLY'}"
+    said = f"not here: {why_not}" if why_not else f"{version()}: {'works' if works() else 'WORKS WRONGLY'}"
     sys.stdout.write(f"{name}: {said}\n")
     sys.stdout.flush()
 
@@ -55,6 +58,15 @@ def delivers_and_archives() -> bool:
             if heard(occupants, rooms) != [[text(number)]] * OCCUPANTS:
                 return False
         return all(map(silent, occupants)) and rooms.archived() == MESSAGES
+
+
+def knows_its_members() -> bool:
+    """Whether a filter knows all of them, and of as many others hardly any."""
+    members, others = ([secrets.token_hex(32) for _ in range(MEMBERS)] for _ in range(2))
+    filter = bloom.RbloomFilter(MEMBERS, 0.001)
+    for member in members:
+        filter.add(member)
+    return all(member in filter for member in members) and sum(other in filter for other in others) < MEMBERS / 100
 
 
 def heard(occupants: Sequence[socket.socket], rooms: ejabberd.Rooms) -> list[list[str]]:
