@@ -43,7 +43,7 @@ soak: $(VENV)/dev ## The same by chance, for long (MINUTES=60, RATE=100 commands
 	@$(BIN)/python -m tests.e2e.faults --minutes $(or $(MINUTES),60) --rate $(or $(RATE),100) \
 	  $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SEED),--seed $(SEED)) $(if $(WITHIN),--within $(WITHIN))
 
-bench: $(VENV)/bench ## Measure beside the peers, under 15 minutes (QUICK=1: about 4; ONLY=fanout)
+bench: $(VENV)/bench ## Measure beside the peers, about 20 minutes (QUICK=1: about 6; ONLY=fanout)
 	@$(BIN)/python -m tests.support.servers.install
 	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 

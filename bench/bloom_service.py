@@ -2,6 +2,8 @@
 
 import json
 import secrets
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -84,11 +86,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class AtWork:
-    """`told` is from when a registration was answered, and so committed, until the filter says "maybe"; of so many
-    `registrations`."""
+    """`beside_another` process that keeps one core busy, as bloom_service does during an export. `told` is from when a
+    registration was answered, and so committed, until the filter says "maybe"; of so many `registrations`."""
 
     rebuild: Rebuild
     otherwise: Answering
+    beside_another: Answering
     during_export: Answering
     asked: Sequence[Asked]
     registrations: int
@@ -118,9 +121,16 @@ def measure(members: int, registrations: int, seconds: float, tell: Tell) -> AtW
         told = [_told(bloom, people) for _ in range(registrations)]
         asked = [_asked(parley, bloom, batch, seconds) for batch in (1, BATCH)]
         otherwise = _answering(parley, seconds)
+        with _busy_process():
+            beside_another = _answering(parley, seconds)
         with _rebuilding(parley, token):
             during_export = _answering(parley, seconds)
-        return AtWork(rebuild, otherwise, during_export, asked, registrations, Latency.of(np.array(told)))
+        latency = Latency.of(np.array(told))
+        return AtWork(rebuild, otherwise, beside_another, during_export, asked, registrations, latency)
+
+
+class _Behind(Exception):
+    """503: not now."""
 
 
 class _Client:
@@ -133,7 +143,7 @@ class _Client:
         self._asked_at = time.monotonic()
 
     def ask(self, method: str, path: str, question: object = None) -> Any:
-        """Raises `AssertionError` where that is refused."""
+        """Raises `_Behind`, and `AssertionError` where it is refused for another reason."""
         if time.monotonic() > self._asked_at + _IDLE_S:
             self._connection.close()  # and opened anew
         body = None if question is None else json.dumps(question)
@@ -141,6 +151,8 @@ class _Client:
         response = self._connection.getresponse()
         answer = response.read()
         self._asked_at = time.monotonic()
+        if response.status == 503:
+            raise _Behind(answer.decode())
         if response.status >= 300:
             raise AssertionError(f"{path} is answered with {response.status}: {answer.decode()}")
         return json.loads(answer)
@@ -155,8 +167,17 @@ class _Bloom(_Client):
         return stats
 
     def check(self, *digests: str) -> list[bool]:
-        answers: list[bool] = self.ask("POST", "/emails/check", {"digests": digests})["might_exist"]
-        return answers
+        """While it is behind it is asked again. Raises `_Behind`, if it stays so."""
+        deadline = time.monotonic() + _KNOWN_WITHIN_S
+        while True:
+            try:
+                answers: list[bool] = self.ask("POST", "/emails/check", {"digests": digests})["might_exist"]
+            except _Behind:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_AGAIN_S)
+            else:
+                return answers
 
 
 class _People:
@@ -197,11 +218,11 @@ def _rebuild(parley: Parley, bloom: _Bloom, people: _People, members: int, secon
     with people.registering():
         with _used(parley) as calm:
             time.sleep(seconds)
-        before = bloom.stats()["generation"]
         with _used(parley) as cpu:
             began = time.monotonic()
             bloom.ask("POST", "/emails/rebuild")
-            _until(lambda: bool(bloom.stats()["generation"] > before), _WITHIN_S)
+            # the generation before knows none of those who were not registered over HTTP
+            _until(lambda: bloom.check(digest_of(members))[0], _WITHIN_S)
             took = time.monotonic() - began
     people.register()
     missed = sum(not _is_known(bloom, digest) for digest in people.digests)
@@ -269,6 +290,15 @@ def _answering(parley: Parley, seconds: float) -> Answering:
     with ThreadPoolExecutor(_LOAD_CONNECTIONS) as pool:
         answers = sum(pool.map(ask, range(_LOAD_CONNECTIONS)))
     return Answering(answers / (time.monotonic() - began), answers / (cpu_seconds(pids) - before))
+
+
+@contextmanager
+def _busy_process() -> Iterator[None]:
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
+        try:
+            yield
+        finally:
+            process.kill()
 
 
 @contextmanager

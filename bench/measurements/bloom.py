@@ -23,6 +23,8 @@ REGISTRATIONS, QUICK_REGISTRATIONS = 400, 50
 SECONDS, QUICK_SECONDS = 10.0, 3.0
 
 _MIB = 2**20
+_SHOWN_FROM = 5_000_000
+"""Fewer members find room in what the process has anyhow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def measured(findings: Findings[Bloom]) -> Mapping[Target, float]:
         goals.BLOOM_REBUILD: rebuild.seconds,
         goals.BLOOM_MISSED: rebuild.missed,
         goals.BLOOM_EXPORT: rebuild.share_of_user_service,
-        goals.BLOOM_ANSWERS: work.during_export.per_cpu_second / work.otherwise.per_cpu_second,
+        goals.BLOOM_ANSWERS: work.during_export.per_cpu_second / work.beside_another.per_cpu_second,
         goals.BLOOM_TOLD: work.told.p99,
     }
 
@@ -87,13 +89,13 @@ def _of_filters(run: Bloom) -> str:
         (
             filled.of,
             f"{filled.members:,}",
-            number(filled.bits_per_member),
+            f"{filled.bits_per_member:.2f}",
             f"{filled.bits_per_member / BITS_IN_THEORY:.3f}",
             f"{filled.error_rate:.4%}",
             number(filled.error_rate / ERROR_RATE),
             number(filled.add_us),
             number(filled.check_us),
-            number(filled.memory / _MIB) if filled.memory > _MIB else "below 1",
+            number(filled.memory / _MIB) if filled.members >= _SHOWN_FROM else "",
         )
         for filled in run.filters
     ]
@@ -148,7 +150,11 @@ def _of_work(run: Bloom) -> str:
         ("user_service's answers", "per second", "per second of its CPU"),
         [
             (said, number(found.per_second), number(found.per_cpu_second))
-            for said, found in (("otherwise", work.otherwise), ("while it exports", work.during_export))
+            for said, found in (
+                ("otherwise", work.otherwise),
+                ("beside any busy process", work.beside_another),
+                ("while it exports", work.during_export),
+            )
         ],
         texts=1,
     )
@@ -165,8 +171,8 @@ it: of them, and of a sample of the others, {rebuild.missed} were missing from i
 {shares}
 The export took {rebuild.share_of_user_service:.1%} of the one core that user_service can use. Below, user_service is
 asked all the time whether usernames are free, over several connections: it, the database, bloom_service and who asks
-share the machine's cores, on all of which depends how many answers a second there are. Those per second of its own CPU
-depend on what it has to do.
+share the machine's cores. What the export costs is the difference to what it answers beside any process that keeps a
+core as busy as bloom_service does then.
 
 {answers}
 Asked over HTTP, on one connection, about digests of which every other one is known:
@@ -192,9 +198,10 @@ def _suggestion(run: Bloom) -> Sequence[str]:
 **What rbloom would change.** With {members:,} members it adds in {number(other.add_us)} µs instead of
 {number(own.add_us)}, and checks in {number(other.check_us)} instead of {number(own.check_us)}. From the rebuild of
 {number(seconds)} s that would take {number(adding)} s of CPU away, and from the {number(batch)} µs that a digest in a
-question with {bloom_service.BATCH:,} costs {number(own.check_us - other.check_us)}; a question with one would cost what
-it does. It takes as many bits. At the worst of these sizes it is wrong {number(worst[PEER])} times as often as asked
-for, and bloom_service {number(worst[OWN])} times. The price is another format of snapshots, and so one rebuild.
+question with {bloom_service.BATCH:,} costs {number(own.check_us - other.check_us)}; a question with one would cost as
+much as now. It takes as many bits. At the worst of these sizes it is wrong {number(worst[PEER])} times as often as
+asked for, and bloom_service {number(worst[OWN])} times. The price is another format of snapshots, and so one rebuild;
+and user_service would have to export the same in less time, if rebuilds went no slower than they could.
 """,
     )
 

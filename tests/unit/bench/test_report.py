@@ -247,6 +247,7 @@ def bloom_run(*filters: bloom_filter.Filled) -> bloom.Bloom:
         bloom_service.AtWork(
             rebuild,
             otherwise=bloom_service.Answering(500.0, 1000.0),
+            beside_another=bloom_service.Answering(450.0, 980.0),
             during_export=bloom_service.Answering(400.0, 950.0),
             asked=[bloom_service.Asked(1, 4_000.0), bloom_service.Asked(1000, 500_000.0)],
             registrations=100,
