@@ -27,8 +27,15 @@ _MEMBERS = ManyRows(
             Member.role,
             Member.read_seq,
             Mute.until,
-            select(Entry.id).join(commands, Entry.command_id == commands.c.id).exists(),
-            select(RefusedCommand.code).join(events, RefusedCommand.event_id == events.c.id).exists(),
+            # counted: to see whether one exists PostgreSQL goes through all entries, expecting to meet one soon
+            select(func.count() > 0)
+            .select_from(Entry)
+            .join(commands, Entry.command_id == commands.c.id)
+            .scalar_subquery(),
+            select(func.count() > 0)
+            .select_from(RefusedCommand)
+            .join(events, RefusedCommand.event_id == events.c.id)
+            .scalar_subquery(),
         )
         .join(members, (Member.room_id == members.c.room_id) & (Member.user_id == members.c.user_id))
         .outerjoin(Mute, (Mute.room_id == Member.room_id) & (Mute.user_id == Member.user_id))
