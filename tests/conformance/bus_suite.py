@@ -467,11 +467,11 @@ class BusSuite:
     async def test_stop_waits_for_the_rest(self, lab: Lab) -> None:
         handler, other = Leaving(), Recorder()
         bus, successor = lab.bus(), lab.bus()
-        bus.consume(lab.first, handler, batch_size=3)
+        bus.consume(lab.first, handler)
         successor.consume(lab.first, other)
         await lab.start(bus)
-        await lab.queue_up(bus, lab.messages(3))
-        await handler.until(lambda: handler.handled == numbers(3))
+        await lab.queue_up(bus, lab.messages(1))
+        await handler.until(lambda: handler.handled == numbers(1))
 
         stopping = asyncio.create_task(bus.stop())
         await asyncio.sleep(0)
@@ -479,7 +479,7 @@ class BusSuite:
         await stopping
         await lab.start(successor)
 
-        assert handler.finished == numbers(3)
+        assert handler.finished == numbers(1)
         await lab.queue_up(successor, [lab.message("the next")])
         await other.until_it_has(1)
         assert other.bodies == [b"the next"]

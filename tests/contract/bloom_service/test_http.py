@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import schemathesis
+from schemathesis.checks import not_a_server_error
 
 from tests.support.bloom_service import SERVICE_TOKEN, BloomService, new_digest, running_bloom_service
 from tests.support.documented_answers import Ask, answers, documented
@@ -49,7 +50,8 @@ def unavailable(tmp_path: Path) -> Iterator[Api[BloomService]]:
 @schemathesis.pytest.from_fixture("document").parametrize()
 @pytest.mark.timeout(300)
 def test_every_request_is_answered_as_documented(case: AnyCase, api: Api[BloomService]) -> None:
-    case.call_and_validate(**api.options(case))
+    # 503 is the right answer to a question under a key that nobody has; 500 is not among the documented ones
+    case.call_and_validate(excluded_checks=[not_a_server_error], **api.options(case))
 
 
 def test_every_documented_answer_can_be_had_and_no_other(
