@@ -1,7 +1,7 @@
 """Senders who wait for the answer to a command."""
 
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
@@ -33,6 +33,10 @@ class _Waiting:
     sending: Envelope[AnsweredCommand]
     heard: int
 
+    @property
+    def key(self) -> _Key:
+        return self.sending.payload.user_id, self.sending.payload.command_id
+
     def has_repeated(self, entry: RoomEntry) -> bool:
         """Whether the entry was there before."""
         return entry.room_id == self.sending.payload.room_id and entry.seq <= self.heard
@@ -54,20 +58,19 @@ class PendingCommands:
         self._timeout = timeout
         self._clock = clock
         self._waiting: dict[_Key, deque[_Waiting]] = {}
-        self._due: deque[tuple[float, _Key, _Waiting]] = deque()
-        self._deadlines: deque[tuple[float, _Key, _Waiting]] = deque()
+        self._due: OrderedDict[_Waiting, float] = OrderedDict()
+        self._deadlines: OrderedDict[_Waiting, float] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def add(self, sending: Envelope[AnsweredCommand], connection: Connection, heard: int) -> None:
         """`heard` is the highest seq of the room's log that is known of here."""
-        command = sending.payload
-        key, waiting = (command.user_id, command.command_id), _Waiting(connection, sending, heard)
-        self._waiting.setdefault(key, deque()).append(waiting)
+        waiting = _Waiting(connection, sending, heard)
+        self._waiting.setdefault(waiting.key, deque()).append(waiting)
         moment = self._clock()
-        self._due.append((moment + self._patience, key, waiting))
-        self._deadlines.append((moment + self._timeout, key, waiting))
+        self._due[waiting] = moment + self._patience
+        self._deadlines[waiting] = moment + self._timeout
         PENDING.set(len(self._waiting))
 
     def committed(self, entry: RoomEntry) -> None:
@@ -119,35 +122,36 @@ class PendingCommands:
     def overdue(self) -> Iterator[Envelope[AnsweredCommand]]:
         """What should have been answered by now, each once: to be submitted again as it is, since that is answered, and
         as it was before. To be called about once a second."""
-        for _, waiting in self._passed(self._due):
+        for waiting in self._passed(self._due):
             yield waiting.sending
 
     def expire(self) -> None:
         """Answer those who have waited too long. To be called about once a second."""
-        for key, waiting in self._passed(self._deadlines):
-            self._forget(key, waiting)
+        for waiting in self._passed(self._deadlines):
+            self._forget(waiting)
             detail = "There was no answer: send it again."
-            waiting.connection.error(ErrorCode.UNAVAILABLE, detail, key[1], RETRY_AFTER_S)
+            waiting.connection.error(ErrorCode.UNAVAILABLE, detail, waiting.sending.payload.command_id, RETRY_AFTER_S)
 
-    def _passed(self, deadlines: deque[tuple[float, _Key, _Waiting]]) -> Iterator[tuple[_Key, _Waiting]]:
-        """Those whose time has come and who still wait."""
-        while deadlines and deadlines[0][0] <= self._clock():
-            _, key, waiting = deadlines.popleft()
-            if waiting in self._waiting.get(key, ()):
-                yield key, waiting
+    def _passed(self, moments: OrderedDict[_Waiting, float]) -> Iterator[_Waiting]:
+        """Those whose moment has come."""
+        while moments and next(iter(moments.values())) <= self._clock():
+            yield moments.popitem(last=False)[0]
 
     def _next(self, key: _Key, *, latest: bool = False) -> _Waiting | None:
         """Whom to answer, who waits no more then; None if nobody is there."""
         while sendings := self._waiting.get(key):
             waiting = sendings[-1 if latest else 0]
-            self._forget(key, waiting)
+            self._forget(waiting)
             if waiting.connection.is_open:
                 return waiting
         return None
 
-    def _forget(self, key: _Key, waiting: _Waiting) -> None:
-        sendings = self._waiting[key]
+    def _forget(self, waiting: _Waiting) -> None:
+        """Nothing of it is kept: at thousands of commands a second, half a minute's would be many."""
+        sendings = self._waiting[waiting.key]
         sendings.remove(waiting)
         if not sendings:
-            del self._waiting[key]
+            del self._waiting[waiting.key]
+        self._due.pop(waiting, None)
+        self._deadlines.pop(waiting, None)
         PENDING.set(len(self._waiting))
