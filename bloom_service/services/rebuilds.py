@@ -20,7 +20,13 @@ _PAUSE = RetryPolicy(first_delay=1.0, max_delay=60.0)
 """After generations that were dropped while they were young: what dropped them may go on for a while."""
 
 _PROGRESS_EVERY_S = 5.0
-_CHARACTERS_AT_ONCE = 200 * 64
+_CHARACTERS = 64
+"""Of one digest."""
+
+PER_SECOND = 160_000
+"""Digests fetched at most: more would take user_service more than a tenth of what it can do (bench/RESULTS.md)."""
+
+_CHARACTERS_AT_ONCE = 200 * _CHARACTERS
 """So many are added between two turns of the event loop, which answers meanwhile: 200 digests take a millisecond. (A
 thread would take the interpreter from it for five.)"""
 
@@ -61,12 +67,14 @@ class Rebuilds:
         return False
 
     async def _fill(self, young: Generation) -> bool:
-        """Add all of the export, one page while the next is fetched. Says whether all of it is in."""
+        """Add all of the export, one page while the next is fetched, no faster than is fair. Says whether all of it is in."""
         told_at = time.monotonic()
         page = await self._page(young, None)
         while page is not None:
             async with asyncio.TaskGroup() as group:
                 fetching = group.create_task(self._page(young, page.next)) if page.next else None
+                if fetching is not None:
+                    group.create_task(asyncio.sleep(len(page.digests) / _CHARACTERS / PER_SECOND))
                 await self._add(young, page.digests)
             if fetching is None:
                 return True

@@ -1,11 +1,13 @@
 """The filter is made anew from user_service's export, and answers meanwhile if there was one before."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from bloom_service.services import rebuilds
 from tests.support.bloom_service import (
     KEY,
     SERVICE_TOKEN,
@@ -138,6 +140,20 @@ async def test_an_address_can_be_taken_again_after_its_account_was_deleted(servi
     await service.generation_is(2)
 
     assert await service.might_exist(digest) == [True]
+
+
+async def test_leaves_user_service_time_for_others(service: BloomService, monkeypatch: pytest.MonkeyPatch) -> None:
+    await service.answers()
+    monkeypatch.setattr(rebuilds, "PER_SECOND", 100)
+
+    async def made() -> bool:
+        return bool((await service.stats())["generation"] == 2)
+
+    began = time.monotonic()
+    await service.rebuild()
+    await eventually(made)
+
+    assert time.monotonic() - began >= 5 * 10 / 100, "the pages after the first came too soon"
 
 
 async def test_a_user_service_that_is_away_is_waited_for_and_the_scan_goes_on_where_it_was(
