@@ -30,6 +30,6 @@ trap 'exit 130' INT TERM
 "$python" -m pytest tests/contract/release/test_topology.py tests/conformance/test_rabbitmq_bus.py \
   tests/integration/messaging
 
-compose up --build --wait --detach --scale gateway_ws=2 --scale chat_service=2
+compose up --build --wait --detach --scale gateway_ws=2 --scale chat_service=2 --scale bloom_service=2
 PARLEY_TEST_TARGET=stack PARLEY_TEST_URL=http://127.0.0.1:$PARLEY_PORT PARLEY_TEST_COMPOSE_PROJECT=$project \
   "$python" -m pytest tests/e2e
