@@ -91,8 +91,7 @@ class QueueFull(_OfDeliveries):
         await heard.collect()
         await self._dropped.collect()
         material = await heard.first(within=10)
-        name = (await _gateway_queues(stack))[0]
-        self._gateway = await _consumer(stack, name)
+        name, self._gateway = await eventually(partial(_busiest, stack))
         await pause(stack, self._gateway)
         limit = {"max-length": 2, "dead-letter-exchange": "", "dead-letter-routing-key": self._dropped.queue.name}
         policy = {"pattern": f"^{re.escape(name)}$", "definition": limit, "apply-to": "queues"}
@@ -192,14 +191,19 @@ async def _gateway_queues(stack: FaultyStack) -> list[str]:
     return [name for name, _ in counts.most_common()]
 
 
-async def _consumer(stack: FaultyStack, queue: str) -> Part:
-    (address,) = {
-        consumer["channel_details"]["peer_host"]
+async def _busiest(stack: FaultyStack) -> tuple[str, Part] | None:
+    """The queue that hears the most of those that are consumed, and by which gateway, as far as the broker's management
+    knows already."""
+    addresses = {
+        consumer["queue"]["name"]: consumer["channel_details"]["peer_host"]
         for consumer in await stack.manage("GET", "/api/consumers")
-        if consumer["queue"]["name"] == queue
+        if consumer["channel_details"]
     }
-    (gateway,) = (part for part in GATEWAYS if stack.address(part) == address)
-    return gateway
+    gateways = {stack.address(part): part for part in GATEWAYS}
+    for name in await _gateway_queues(stack):
+        if name in addresses and addresses[name] in gateways:
+            return name, gateways[addresses[name]]
+    return None
 
 
 def _died_of_length(message: AbstractIncomingMessage) -> bool:
