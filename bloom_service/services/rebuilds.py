@@ -67,7 +67,7 @@ class Rebuilds:
         return False
 
     async def _fill(self, young: Generation) -> bool:
-        """Add all of the export, one page while the next is fetched, no faster than is fair. Says whether all of it is in."""
+        """Add all of the export, one page while the next is fetched, at a fair pace. Says whether all of it is in."""
         told_at = time.monotonic()
         page = await self._page(young, None)
         while page is not None:
