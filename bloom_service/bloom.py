@@ -6,6 +6,11 @@ from typing import Self
 from bitarray import bitarray
 from pybloom_live import BloomFilter
 
+_NARROW_BITS = 1 << 15
+_UNEVEN = 1.25
+"""For a slice of fewer bits than that pybloom-live takes 16 bits of a hash, modulo the slice's size. That is uneven: at
+worst, with 20,000 members, it is wrong 1.2 times as often as asked for."""
+
 
 class EmailFilter:
     """Digests of registered emails: a "no" is certain, and a "yes" is wrong at `error_rate` once `capacity` are in it.
@@ -19,6 +24,8 @@ class EmailFilter:
         self.capacity = capacity
         self.error_rate = error_rate
         self._bloom = BloomFilter(capacity, error_rate)
+        if self._bloom.bits_per_slice < _NARROW_BITS:
+            self._bloom = BloomFilter(capacity, error_rate / _UNEVEN)
         self._bloom.capacity = inf
 
     @classmethod

@@ -128,7 +128,8 @@ def _of_generations(run: Bloom) -> str:
     return f"""\
 One generation after the other takes the place of the one before, each as full as it can be. An answer comes from one
 alone, and so the errors of all of them don't add up. (Made for less than about 20,000 members, pybloom-live spreads the
-bits unevenly: it takes 16 bits of a hash modulo a size that is not much smaller.)
+bits unevenly: it takes 16 bits of a hash modulo a size that is not much smaller. There the service asks it for fewer
+errors.)
 
 {generations}
 Until a snapshot is read and checked, and the service could answer:
