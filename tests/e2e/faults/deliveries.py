@@ -91,7 +91,9 @@ class QueueFull(_OfDeliveries):
         await heard.collect()
         await self._dropped.collect()
         material = await heard.first(within=10)
-        name, self._gateway = await eventually(partial(_busiest, stack))
+        busiest = await eventually(partial(_busiest, stack))
+        assert busiest is not None
+        name, self._gateway = busiest
         await pause(stack, self._gateway)
         limit = {"max-length": 2, "dead-letter-exchange": "", "dead-letter-routing-key": self._dropped.queue.name}
         policy = {"pattern": f"^{re.escape(name)}$", "definition": limit, "apply-to": "queues"}
