@@ -1,11 +1,13 @@
 """What was found is shown after a whole number of steps."""
 
 import asyncio
+import random
+import time
 
 import pytest
 
 from tests.support.clock import Clock
-from user_service.services.pace import STEP_S, Pace
+from user_service.services.pace import STEP_S, Pace, sleep_exactly
 
 
 class Steps:
@@ -37,23 +39,39 @@ class Steps:
     [(0.0, 1), (0.1 * STEP_S, 1), (0.9 * STEP_S, 1), (1.1 * STEP_S, 2), (1.9 * STEP_S, 2), (2.1 * STEP_S, 3)],
 )
 async def test_what_takes_a_little_longer_comes_at_the_same_moment(takes: float, steps: int) -> None:
-    time = Steps()
+    slept = Steps()
 
-    assert await Pace(time.sleep)(time.work(takes)) == "found"
+    assert await Pace(slept.sleep)(slept.work(takes)) == "found"
 
-    assert time.clock.now == pytest.approx(steps * STEP_S)
+    assert slept.clock.now == pytest.approx(steps * STEP_S)
+
+
+async def test_a_sleep_is_never_too_short_whatever_else_wakes_the_loop() -> None:
+    async def disturb() -> None:
+        for _ in range(100):
+            await asyncio.sleep(random.uniform(0, 0.01))
+
+    disturbing = asyncio.create_task(disturb())
+    late: list[float] = []
+    for _ in range(20):
+        begun = time.perf_counter()
+        await sleep_exactly(0.02)
+        late.append(time.perf_counter() - begun - 0.02)
+    disturbing.cancel()
+
+    assert min(late) >= 0
 
 
 async def test_what_is_raised_comes_no_sooner() -> None:
-    time = Steps()
+    slept = Steps()
 
     async def fail() -> None:
         raise ValueError("it went wrong")
 
     with pytest.raises(ValueError, match="it went wrong"):
-        await Pace(time.sleep)(fail())
+        await Pace(slept.sleep)(fail())
 
-    assert time.clock.now == STEP_S
+    assert slept.clock.now == STEP_S
 
 
 async def test_work_that_nobody_waits_for_any_more_is_ended() -> None:
