@@ -6,10 +6,11 @@ from typing import Self
 from bitarray import bitarray
 from pybloom_live import BloomFilter
 
-_NARROW_BITS = 1 << 15
-_UNEVEN = 1.25
-"""For a slice of fewer bits than that pybloom-live takes 16 bits of a hash, modulo the slice's size. That is uneven: at
-worst, with 20,000 members, it is wrong 1.2 times as often as asked for."""
+_UNEVEN_BITS = range(1 << 14, 1 << 15)
+"""Of a slice: pybloom-live takes 16 bits of a hash then, modulo the slice's size, which is a large part of them. With
+20,000 members the filter would be wrong 1.2 times as often as asked for."""
+
+_FEWER_ERRORS = 1.25
 
 
 class EmailFilter:
@@ -24,8 +25,8 @@ class EmailFilter:
         self.capacity = capacity
         self.error_rate = error_rate
         self._bloom = BloomFilter(capacity, error_rate)
-        if self._bloom.bits_per_slice < _NARROW_BITS:
-            self._bloom = BloomFilter(capacity, error_rate / _UNEVEN)
+        if self._bloom.bits_per_slice in _UNEVEN_BITS:
+            self._bloom = BloomFilter(capacity, error_rate / _FEWER_ERRORS)
         self._bloom.capacity = inf
 
     @classmethod

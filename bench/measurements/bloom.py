@@ -127,7 +127,7 @@ def _of_generations(run: Bloom) -> str:
     )
     return f"""\
 One generation after the other takes the place of the one before, each as full as it can be. An answer comes from one
-alone, and so the errors of all of them don't add up. (Made for less than about 20,000 members, pybloom-live spreads the
+alone, and so the errors of all of them don't add up. (Made for some 10,000 to 20,000 members, pybloom-live spreads the
 bits unevenly: it takes 16 bits of a hash modulo a size that is not much smaller. There the service asks it for fewer
 errors.)
 
@@ -200,7 +200,7 @@ def _suggestion(run: Bloom) -> Sequence[str]:
 {number(own.add_us)}, and checks in {number(other.check_us)} instead of {number(own.check_us)}. From the rebuild of
 {number(seconds)} s that would take {number(adding)} s of CPU away, and from the {number(batch)} µs that a digest in a
 question with {bloom_service.BATCH:,} costs {number(own.check_us - other.check_us)}; a question with one would cost as
-much as now. It takes as many bits, or 3 % fewer for fewer than about 20,000 members. At the worst of these sizes it is
+much as now. It takes as many bits, or 3 % fewer for some 10,000 to 20,000 members. At the worst of these sizes it is
 wrong {number(worst[PEER])} times as often as asked for, and bloom_service {number(worst[OWN])} times. The price is
 another format of snapshots, and so one rebuild. Rebuilds would not end sooner: they go as fast as is fair to
 user_service.
