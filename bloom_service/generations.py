@@ -19,7 +19,7 @@ MAX_DELETED_SHARE = 0.05
 _ROOM = 2
 """How many times its live members the next generation has room for."""
 
-_DIGEST_CHARACTERS = 64
+DIGEST_CHARACTERS = 64
 
 
 class Kind(StrEnum):
@@ -76,9 +76,9 @@ class Generation:
 
     def add(self, digests: str) -> None:
         """Some of what the export tells, as one string."""
-        for start in range(0, len(digests), _DIGEST_CHARACTERS):
-            self.filter.add(digests[start : start + _DIGEST_CHARACTERS])
-        self.exported += len(digests) // _DIGEST_CHARACTERS
+        for start in range(0, len(digests), DIGEST_CHARACTERS):
+            self.filter.add(digests[start : start + DIGEST_CHARACTERS])
+        self.exported += len(digests) // DIGEST_CHARACTERS
 
     @property
     def deleted_share(self) -> float:

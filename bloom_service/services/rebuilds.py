@@ -10,7 +10,7 @@ from structlog.contextvars import bound_contextvars
 
 from bloom_service import metrics
 from bloom_service.export import Export, ExportUnavailable
-from bloom_service.generations import Generation
+from bloom_service.generations import DIGEST_CHARACTERS, Generation
 from bloom_service.services.emails import Emails
 from contracts.internal_http import EmailDigests
 from messaging.bus import RetryPolicy
@@ -20,13 +20,10 @@ _PAUSE = RetryPolicy(first_delay=1.0, max_delay=60.0)
 """After generations that were dropped while they were young: what dropped them may go on for a while."""
 
 _PROGRESS_EVERY_S = 5.0
-_CHARACTERS = 64
-"""Of one digest."""
-
 PER_SECOND = 160_000
 """Digests fetched at most: more would take user_service more than a tenth of what it can do (bench/RESULTS.md)."""
 
-_CHARACTERS_AT_ONCE = 200 * _CHARACTERS
+_CHARACTERS_AT_ONCE = 200 * DIGEST_CHARACTERS
 """So many are added between two turns of the event loop, which answers meanwhile: 200 digests take a millisecond. (A
 thread would take the interpreter from it for five.)"""
 
@@ -74,7 +71,7 @@ class Rebuilds:
             async with asyncio.TaskGroup() as group:
                 fetching = group.create_task(self._page(young, page.next)) if page.next else None
                 if fetching is not None:
-                    group.create_task(asyncio.sleep(len(page.digests) / _CHARACTERS / PER_SECOND))
+                    group.create_task(asyncio.sleep(len(page.digests) / DIGEST_CHARACTERS / PER_SECOND))
                 await self._add(young, page.digests)
             if fetching is None:
                 return True
