@@ -3,11 +3,11 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import String, Uuid, func, select
+from sqlalchemy import ColumnElement, FromClause, ScalarSelect, String, Uuid, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.events import room_entry
-from chat_service.models import Edit, Entry, Member, Message, Mute, Reaction, RefusedCommand
+from chat_service.models import Base, Edit, Entry, Member, Message, Mute, Reaction, RefusedCommand
 from chat_service.rules import refusal_of_emoji
 from chat_service.services.batch import Batch, BatchMember, BatchMessage, ReactionKey
 from chat_service.services.log import lock_logs
@@ -19,6 +19,13 @@ from contracts.messages import DeleteMessage, EditMessage, MarkRead, ReactToMess
 _ID = {"id": Uuid()}
 _MEMBER = {"room_id": Uuid(), "user_id": Uuid()}
 
+
+def _any(model: type[Base], asked: FromClause, is_asked: ColumnElement[bool]) -> ScalarSelect[bool]:
+    """Whether there is one. They are counted: to see whether one exists PostgreSQL goes through the whole table,
+    expecting to meet one soon."""
+    return select(func.count() > 0).select_from(model).join(asked, is_asked).scalar_subquery()
+
+
 _MEMBERS = ManyRows(
     lambda members, commands, events: (
         select(
@@ -27,15 +34,8 @@ _MEMBERS = ManyRows(
             Member.role,
             Member.read_seq,
             Mute.until,
-            # counted: to see whether one exists PostgreSQL goes through all entries, expecting to meet one soon
-            select(func.count() > 0)
-            .select_from(Entry)
-            .join(commands, Entry.command_id == commands.c.id)
-            .scalar_subquery(),
-            select(func.count() > 0)
-            .select_from(RefusedCommand)
-            .join(events, RefusedCommand.event_id == events.c.id)
-            .scalar_subquery(),
+            _any(Entry, commands, Entry.command_id == commands.c.id),
+            _any(RefusedCommand, events, RefusedCommand.event_id == events.c.id),
         )
         .join(members, (Member.room_id == members.c.room_id) & (Member.user_id == members.c.user_id))
         .outerjoin(Mute, (Mute.room_id == Member.room_id) & (Mute.user_id == Member.user_id))
