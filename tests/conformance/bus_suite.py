@@ -474,7 +474,8 @@ class BusSuite:
         await handler.until(lambda: handler.handled == numbers(1))
 
         stopping = asyncio.create_task(bus.stop())
-        await asyncio.sleep(0)
+        done, _ = await asyncio.wait({stopping}, timeout=0.3)
+        assert not done
         handler.open.set()
         await stopping
         await lab.start(successor)
