@@ -1,6 +1,5 @@
 """Bloom_service at work among the four services: made anew while people register, asked over HTTP, told of somebody."""
 
-import json
 import secrets
 import subprocess
 import sys
@@ -11,12 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from http.client import HTTPConnection
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
+from bench.load.asker import Asker, NotNow
 from bench.load.latency import Latency
 from bench.measurement import Tell
 from bench.processes import cpu_seconds, memory_bytes
@@ -41,8 +39,6 @@ _AGAIN_S = 0.002
 _WITHIN_S = 600
 _KNOWN_WITHIN_S = 10
 _LOAD_CONNECTIONS = 4
-_IDLE_S = 1.0
-"""Services close connections over which they have not been asked for a few seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,56 +119,24 @@ def measure(members: int, registrations: int, seconds: float, tell: Tell) -> AtW
         otherwise = _answering(parley, seconds)
         with _busy_process():
             beside_another = _answering(parley, seconds)
-        with _rebuilding(parley, token):
+        with _repeating(partial(_Bloom(parley.bloom_url, token).ask, "POST", "/emails/rebuild"), _QUICKLY_S):
             during_export = _answering(parley, seconds)
         latency = Latency.of(np.array(told))
         return AtWork(rebuild, otherwise, beside_another, during_export, asked, registrations, latency)
 
 
-class _Behind(Exception):
-    """503: not now."""
-
-
-class _Client:
-    """One connection, over which one thing is asked after the other."""
-
-    def __init__(self, url: str, token: str | None = None) -> None:
-        address = urlsplit(url)
-        self._connection = HTTPConnection(address.hostname or "", address.port)
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._asked_at = time.monotonic()
-
-    def ask(self, method: str, path: str, question: object = None) -> Any:
-        """Raises `_Behind`, and `AssertionError` where it is refused for another reason."""
-        if time.monotonic() > self._asked_at + _IDLE_S:
-            self._connection.close()  # and opened anew
-        body = None if question is None else json.dumps(question)
-        self._connection.request(method, path, body, {**self._headers, "Content-Type": "application/json"})
-        response = self._connection.getresponse()
-        answer = response.read()
-        self._asked_at = time.monotonic()
-        if response.status == 503:
-            raise _Behind(answer.decode())
-        if response.status >= 300:
-            raise AssertionError(f"{path} is answered with {response.status}: {answer.decode()}")
-        return json.loads(answer)
-
-    def close(self) -> None:
-        self._connection.close()
-
-
-class _Bloom(_Client):
+class _Bloom(Asker):
     def stats(self) -> dict[str, Any]:
         stats: dict[str, Any] = self.ask("GET", "/emails/stats")
         return stats
 
     def check(self, *digests: str) -> list[bool]:
-        """While it is behind it is asked again. Raises `_Behind`, if it stays so."""
+        """While it is behind it is asked again. Raises `NotNow`, if it stays so."""
         deadline = time.monotonic() + _KNOWN_WITHIN_S
         while True:
             try:
                 answers: list[bool] = self.ask("POST", "/emails/check", {"digests": digests})["might_exist"]
-            except _Behind:
+            except NotNow:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(_AGAIN_S)
@@ -184,7 +148,7 @@ class _People:
     """Register, one after the other."""
 
     def __init__(self, url: str, key: DigestKey) -> None:
-        self._client = _Client(url)
+        self._client = Asker(url)
         self._key = key
         self.digests: list[str] = []
 
@@ -196,26 +160,9 @@ class _People:
         self.digests.append(digest)
         return digest
 
-    @contextmanager
-    def registering(self) -> Iterator[None]:
-        """At even times meanwhile."""
-        done = threading.Event()
-
-        def register() -> None:
-            while not done.wait(1 / _REGISTRATIONS_PER_SECOND):
-                self.register()
-
-        with ThreadPoolExecutor(1) as pool:
-            registering = pool.submit(register)
-            try:
-                yield
-            finally:
-                done.set()
-            registering.result()
-
 
 def _rebuild(parley: Parley, bloom: _Bloom, people: _People, members: int, seconds: float) -> Rebuild:
-    with people.registering():
+    with _repeating(people.register, 1 / _REGISTRATIONS_PER_SECOND):
         with _used(parley) as calm:
             time.sleep(seconds)
         with _used(parley) as cpu:
@@ -279,7 +226,7 @@ def _answering(parley: Parley, seconds: float) -> Answering:
     end = time.monotonic() + seconds
 
     def ask(_: int) -> int:
-        client, number = _Client(parley.user_url), 0
+        client, number = Asker(parley.user_url), 0
         while time.monotonic() < end:
             client.ask("POST", "/api/v1/users/availability", {"username": f"u{secrets.token_hex(8)}"})
             number += 1
@@ -302,23 +249,21 @@ def _busy_process() -> Iterator[None]:
 
 
 @contextmanager
-def _rebuilding(parley: Parley, token: str) -> Iterator[None]:
-    """One rebuild after the other, without a pause, meanwhile."""
+def _repeating(work: Callable[[], object], every_s: float) -> Iterator[None]:
+    """One after the other, so many seconds after the one before, meanwhile."""
     done = threading.Event()
 
-    def command() -> None:
-        bloom = _Bloom(parley.bloom_url, token)
-        while not done.wait(_QUICKLY_S):
-            bloom.ask("POST", "/emails/rebuild")
-        bloom.close()
+    def repeat() -> None:
+        while not done.wait(every_s):
+            work()
 
     with ThreadPoolExecutor(1) as pool:
-        commanding = pool.submit(command)
+        repeating = pool.submit(repeat)
         try:
             yield
         finally:
             done.set()
-        commanding.result()
+        repeating.result()
 
 
 def _until(reached: Callable[[], bool], within_s: float) -> None:

@@ -1,18 +1,16 @@
 """Whether the time of an answer tells that an address is taken (E1)."""
 
-import json
 import random
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from secrets import token_hex
-from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
 
+from bench.load.asker import Asker
 from bench.servers.parley import services
 from bench.two_samples import Difference, Sample, difference
 
@@ -48,33 +46,21 @@ def measure(askers: Sequence[int] = ASKERS, questions: int = QUESTIONS) -> list[
         return [_compare(parley.user_url, emails, number, questions) for number in askers]
 
 
-class _Asker:
-    """One connection, over which one question is asked after the other."""
-
-    def __init__(self, url: str) -> None:
-        address = urlsplit(url)
-        self._connection = HTTPConnection(address.hostname or "", address.port)
-
-    def ask(self, email: str) -> tuple[bool, float]:
-        """Whether it is available, and how many milliseconds it took to say so."""
-        body, headers = json.dumps({"email": email}), {"Content-Type": "application/json"}
-        begun = time.perf_counter()
-        self._connection.request("POST", "/api/v1/users/availability", body, headers)
-        answer = self._connection.getresponse().read()
-        took = 1000 * (time.perf_counter() - begun)
-        available: bool = json.loads(answer)["available"]
-        return available, took
-
-    def close(self) -> None:
-        self._connection.close()
+def _ask(asker: Asker, email: str) -> tuple[bool, float]:
+    """Whether it is available, and how many milliseconds it took to say so."""
+    begun = time.perf_counter()
+    answer = asker.ask("POST", "/api/v1/users/availability", {"email": email})
+    took = 1000 * (time.perf_counter() - begun)
+    available: bool = answer["available"]
+    return available, took
 
 
 def _settle(url: str, emails: Sequence[str]) -> None:
     """Until the filter has all that are taken, and answers for those that are free."""
-    asker = _Asker(url)
+    asker = Asker(url)
     deadline = time.monotonic() + _SETTLED_WITHIN_S
-    while _answered_by_filter(url) == 0 or any(asker.ask(email)[0] for email in emails):
-        asker.ask(_free_email())
+    while _answered_by_filter(url) == 0 or any(_ask(asker, email)[0] for email in emails):
+        _ask(asker, _free_email())
         if time.monotonic() > deadline:
             raise TimeoutError("the filter does not answer")
     asker.close()
@@ -85,8 +71,8 @@ def _compare(url: str, emails: Sequence[str], askers: int, questions: int) -> En
     random.shuffle(about)
 
     def ask(part: Sequence[bool]) -> list[tuple[bool, float]]:
-        asker = _Asker(url)
-        answers = [asker.ask(random.choice(emails) if taken else _free_email()) for taken in part]
+        asker = Asker(url)
+        answers = [_ask(asker, random.choice(emails) if taken else _free_email()) for taken in part]
         asker.close()
         if [not available for available, _ in answers] != part:
             raise AssertionError("a wrong answer")
