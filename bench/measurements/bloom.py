@@ -173,7 +173,7 @@ it: of them, and of a sample of the others, {rebuild.missed} were missing from i
 The export took {rebuild.share_of_user_service:.1%} of the one core that user_service can use. Below, user_service is
 asked all the time whether usernames are free, over several connections: it, the database, bloom_service and who asks
 share the machine's cores. What the export costs is the difference to what it answers beside any process that keeps a
-core as busy as bloom_service does then.
+core busy. (Medians of {bloom_service.ROUNDS} times each, in turn, with at most {bloom_service.EXPORTED:,} users.)
 
 {answers}
 Asked over HTTP, on one connection, about digests of which every other one is known:
