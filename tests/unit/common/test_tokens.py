@@ -1,3 +1,4 @@
+import time
 from typing import Any
 from uuid import uuid4
 
@@ -81,6 +82,14 @@ async def test_refuses_claims_that_are_missing_or_not_ours(
 ) -> None:
     with pytest.raises(InvalidToken):
         await verifier.verify(issuer.token(user_id=USER, **overrides))
+
+
+async def test_a_clock_that_is_behind_refuses_nobody(verifier: TokenVerifier, issuer: TokenIssuer) -> None:
+    an_hour_ahead = int(time.time()) + 3600
+
+    claims = await verifier.verify(issuer.token(user_id=USER, iat=an_hour_ahead, exp=an_hour_ahead + 900))
+
+    assert claims.user_id == USER
 
 
 async def test_says_that_a_token_has_expired(verifier: TokenVerifier, issuer: TokenIssuer) -> None:
