@@ -10,10 +10,8 @@ from typing import Any, NamedTuple
 import httpx
 
 from tests.e2e.faults.history import Change, Command, Event, Gap, History, Json, Page, Post, abridged
-from tests.support.client import PASSWORD, login, new_credentials
-
-_TOKEN_LASTS_S = 600
-"""Of the 15 minutes that an access token is good for."""
+from tests.e2e.faults.signing_in import SigningIn
+from tests.support.client import new_credentials
 
 _REMEMBERED = 200
 _PAGE, _LONG_PAGE = 20, 200
@@ -23,7 +21,7 @@ _OF_OTHERS_DOING = (403, 404)
 
 Answer = httpx.Response | None
 
-_BUG = re.compile(r"^login: 4\d\d$|: (500|4(?!01|03|04)\d\d)$")
+_BUG = re.compile(r"^(login|refresh): 4\d\d$|: (500|4(?!01|03|04)\d\d)$")
 """A token may have run out by a clock that was wrong, a room been left meanwhile."""
 
 
@@ -52,8 +50,7 @@ class Person:
         self.troubles: list[Trouble] = []
         self._http = http
         self._history = history
-        self._token: str | None = None
-        self._signed_in_at = 0.0
+        self._signing_in = SigningIn(http, self.username, self._in_trouble)
 
     @classmethod
     async def register(cls, http: httpx.AsyncClient, history: History) -> "Person":
@@ -64,18 +61,7 @@ class Person:
 
     async def token(self, *, new: bool = False) -> str | None:
         """An access token that is good for some minutes; None if there is none to be had right now."""
-        if new or self._token is None or time.monotonic() - self._signed_in_at > _TOKEN_LASTS_S:
-            self._token = None
-            try:
-                response = await login(self._http, self.username, PASSWORD)
-            except httpx.TransportError as error:
-                self._in_trouble(type(error).__name__, unanswered=True)
-                return None
-            if response.status_code == 200:
-                self._token, self._signed_in_at = response.json()["access_token"], time.monotonic()
-            else:
-                self._in_trouble(f"login: {response.status_code}")
-        return self._token
+        return await self._signing_in.token(new=new)
 
     async def request(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> Answer:
         """None if there was no answer, or none that says what became of the request."""
@@ -89,7 +75,7 @@ class Person:
             self._in_trouble(type(error).__name__, unanswered=True)
             return None
         if response.status_code == 401:
-            self._token = None
+            self._signing_in.refused(token)
         if response.status_code >= 400 and response.status_code not in _OF_OTHERS_DOING:
             self._in_trouble(f"{method} {path}: {response.status_code}")
         return None if response.status_code == 401 or response.status_code >= 500 else response
@@ -178,7 +164,7 @@ class Person:
         self._history.commands[self.id, id] = command if told == command.text else replace(command, text=told)
         return command
 
-    def _in_trouble(self, what: str, *, unanswered: bool = False) -> None:
+    def _in_trouble(self, what: str, unanswered: bool = False) -> None:
         self.troubles.append(Trouble(time.monotonic(), what, unanswered))
 
 
