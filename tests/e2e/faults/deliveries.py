@@ -59,12 +59,17 @@ class QueueDeleted(_OfDeliveries):
         return "a gateway's queue deleted"
 
     async def inject(self, stack: FaultyStack) -> None:
+        await eventually(partial(self._deleted, stack))
+        self.bites = 1
+
+    async def _deleted(self, stack: FaultyStack) -> bool:
+        """False if it was gone before, with its gateway."""
         name = (await _gateway_queues(stack))[0]
         done = await stack.evaluate(
-            f"{{ok, Queue}} = rabbit_amqqueue:lookup({_resource(name)}), "
-            'element(1, rabbit_amqqueue:delete(Queue, false, false, <<"faults">>)).'
+            f"case rabbit_amqqueue:lookup({_resource(name)}) of "
+            '{ok, Queue} -> element(1, rabbit_amqqueue:delete(Queue, false, false, <<"faults">>)); Error -> Error end.'
         )
-        self.bites = int(done == "ok")
+        return done == "ok"
 
     async def heal(self, stack: FaultyStack) -> None:
         pass
