@@ -31,8 +31,10 @@ def no_nul(text: str) -> str:
     which JSON lets through as escapes."""
     if "\x00" in text:
         raise ValueError("contains a NUL character")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("contains half a character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("contains half a character") from None
     return text
 
 
