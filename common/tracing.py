@@ -2,8 +2,6 @@
 
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -12,7 +10,8 @@ _current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 
 def new_traceparent() -> str:
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    random = secrets.token_hex(24)
+    return f"00-{random[:32]}-{random[32:]}-01"
 
 
 def current_traceparent() -> str:
@@ -25,13 +24,18 @@ def current_trace_id() -> str | None:
     return traceparent.split("-")[1] if traceparent else None
 
 
-@contextmanager
-def traced(traceparent: str | None) -> Iterator[str]:
+class traced:  # noqa: N801 - used as a function is
     """Handle something under the context that came with it, or under a new one if that is missing or malformed."""
-    known = traceparent is not None and _TRACEPARENT.fullmatch(traceparent) is not None
-    context = traceparent if known and traceparent is not None else new_traceparent()
-    token = _current.set(context)
-    try:
-        yield context
-    finally:
-        _current.reset(token)
+
+    __slots__ = ("_context", "_token")
+
+    def __init__(self, traceparent: str | None) -> None:
+        known = traceparent is not None and _TRACEPARENT.fullmatch(traceparent) is not None
+        self._context = traceparent if known and traceparent is not None else new_traceparent()
+
+    def __enter__(self) -> str:
+        self._token = _current.set(self._context)
+        return self._context
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)

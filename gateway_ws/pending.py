@@ -60,6 +60,7 @@ class PendingCommands:
         self._waiting: dict[_Key, deque[_Waiting]] = {}
         self._due: OrderedDict[_Waiting, float] = OrderedDict()
         self._deadlines: OrderedDict[_Waiting, float] = OrderedDict()
+        PENDING.set_function(self.__len__)
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -71,7 +72,6 @@ class PendingCommands:
         moment = self._clock()
         self._due[waiting] = moment + self._patience
         self._deadlines[waiting] = moment + self._timeout
-        PENDING.set(len(self._waiting))
 
     def committed(self, entry: RoomEntry) -> None:
         """An entry was seen, wherever it came from. Of a repeat, `accepted` has been told before."""
@@ -154,4 +154,3 @@ class PendingCommands:
             del self._waiting[waiting.key]
         self._due.pop(waiting, None)
         self._deadlines.pop(waiting, None)
-        PENDING.set(len(self._waiting))
