@@ -9,13 +9,13 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from contracts.frames import MAX_FRAME_BYTES, CloseCode
+from gateway_ws.client_frames import CommonFramesProtocol
 
 EXTENSION = "parley.protocol"
 """Where an application finds the protocol: `scope["extensions"][EXTENSION]`."""
@@ -59,7 +59,7 @@ class _ServerProtocol(ServerProtocol):
         super().recv_frame(frame)
 
 
-class GatewayProtocol(WebSocketsSansIOProtocol):
+class GatewayProtocol(CommonFramesProtocol):
     """`on_pause`, `on_resume` and `on_end` are called when the socket takes no more, takes more again, and, once, when
     nothing more may be written after what is written then: before the close frame, or when the connection is lost."""
 
@@ -153,8 +153,9 @@ class GatewayProtocol(WebSocketsSansIOProtocol):
         try:
             text = data.decode() if is_text else None
         except UnicodeDecodeError:
-            self.conn.send_close(CloseCode.NOT_UTF8)
-            self.handle_parser_exception()
+            if self.conn.state is State.OPEN:  # and no close frame came together with it
+                self.conn.send_close(CloseCode.NOT_UTF8)
+                self.handle_parser_exception()
             return
         if self._on_message is not None:
             self._on_message(text)
