@@ -6,6 +6,7 @@ Who connects with the path `/` listens to one room; what comes as a text frame f
 import socket
 import sys
 import time
+from functools import partial
 from uuid import UUID
 
 import uvicorn
@@ -43,17 +44,19 @@ class Room:
         connection = _Listener(protocol, self._flusher, TokenBucket.full(1, 1, time.monotonic()), 2**20, 10)
         self._hub.listen(connection, ROOM)
         self._hub.release(connection, ROOM, self._seq)
-        await websocket.receive()
-        self._hub.leave_all(connection)
+        connection.on_end = partial(self._hub.leave_all, connection)
+        protocol.hand_over(lambda _: None)
 
     async def publish(self, websocket: WebSocket) -> None:
         await websocket.accept()
-        while (message := await websocket.receive())["type"] == "websocket.receive":
-            self._seq += 1
-            entry = RoomEntry(
-                room_id=ROOM, seq=self._seq, kind=MessagePosted.kind, actor_id=ROOM, id=uuid7(), at=now(), data={}
-            )
-            self._hub.offer(Prepared(entry, text_frame(message["text"].encode())))
+        websocket.scope["extensions"][EXTENSION].hand_over(self._heard)
+
+    def _heard(self, text: str) -> None:
+        self._seq += 1
+        entry = RoomEntry(
+            room_id=ROOM, seq=self._seq, kind=MessagePosted.kind, actor_id=ROOM, id=uuid7(), at=now(), data={}
+        )
+        self._hub.offer(Prepared(entry, text_frame(text.encode())))
 
 
 class _Server(uvicorn.Server):
