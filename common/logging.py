@@ -4,6 +4,7 @@ import logging
 import re
 import sys
 from typing import Literal
+from uuid import UUID
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -33,6 +34,7 @@ def configure_logging(level: Level, format: Format) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_trace_id,
+        _write_ids,
     ]
     renderer: list[Processor] = (
         [structlog.processors.ExceptionRenderer(_TRACEBACKS), structlog.processors.JSONRenderer()]
@@ -70,3 +72,8 @@ def _add_trace_id(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
     if trace_id is not None:
         event.setdefault("trace_id", trace_id)
     return event
+
+
+def _write_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Here, so that a line that is not written does not cost their text."""
+    return {name: str(value) if isinstance(value, UUID) else value for name, value in event.items()}

@@ -199,7 +199,7 @@ class Handlers:
     def _submit(self, connection: Connection, command: AnsweredCommand) -> None:
         sending = enveloped(command)
         self._pending.add(sending, connection, self._hub.head(command.room_id))
-        log.debug("command_received", command_id=str(command.command_id), room_id=str(command.room_id))
+        log.debug("command_received", command_id=command.command_id, room_id=command.room_id)
         self._publisher.submit(sending)
 
     def _read(self, connection: Connection, frame: Read) -> None:

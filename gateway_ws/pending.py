@@ -89,7 +89,7 @@ class PendingCommands:
                     duplicate=entry.origin not in (None, self._origin) or sender.has_repeated(entry),
                 )
             )
-            log.debug("command_acked", command_id=str(entry.command_id), seq=entry.seq)
+            log.debug("command_acked", command_id=entry.command_id, seq=entry.seq)
 
     def accepted(self, reply: CommandAccepted) -> None:
         sender = self._next((reply.user_id, reply.command_id), latest=True)
@@ -104,13 +104,13 @@ class PendingCommands:
                     duplicate=True,
                 )
             )
-            log.debug("repeat_acked", command_id=str(reply.command_id), seq=reply.seq)
+            log.debug("repeat_acked", command_id=reply.command_id, seq=reply.seq)
 
     def refused(self, reply: CommandRefused) -> None:
         sender = self._next((reply.user_id, reply.command_id))
         if sender is not None:
             sender.connection.error(ErrorCode(reply.code), reply.detail, reply.command_id, reply.retry_after)
-            log.debug("command_refused", command_id=str(reply.command_id), code=reply.code)
+            log.debug("command_refused", command_id=reply.command_id, code=reply.code)
 
     def unpublished(self, user_id: UUID, command_id: UUID) -> None:
         """The command may not have arrived."""

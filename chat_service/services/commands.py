@@ -159,8 +159,8 @@ def _observe(batch: Sequence[_Received], outcomes: Sequence[Outcome], seconds: f
                 log.debug(
                     "command_handled",
                     type=received.payload.type,
-                    room_id=str(received.payload.room_id),
-                    user_id=str(received.payload.user_id),
+                    room_id=received.payload.room_id,
+                    user_id=received.payload.user_id,
                     outcome=_name(outcome),
                 )
 

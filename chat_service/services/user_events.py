@@ -60,7 +60,7 @@ class UserEventHandler:
             raise TryAgain(str(error)) from error
         for one in received:
             with traced(one.traceparent):
-                log.info("user_event_handled", type=one.payload.type, user_id=str(one.payload.user_id))
+                log.info("user_event_handled", type=one.payload.type, user_id=one.payload.user_id)
 
     async def _remember(self, events: Sequence[UserEvent]) -> None:
         deleted = {event.user_id for event in events if isinstance(event, UserDeleted)}

@@ -1,6 +1,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from uuid import UUID
 
 import pytest
 import structlog
@@ -27,13 +28,14 @@ def test_a_line_is_json_with_the_trace_it_belongs_to(capsys: pytest.CaptureFixtu
     configure_logging("info", "json")
 
     with traced("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"):
-        structlog.get_logger("sample").info("happened", number=7)
+        structlog.get_logger("sample").info("happened", number=7, room_id=UUID(int=1))
 
     (line,) = map(json.loads, lines(capsys))
     assert line.pop("timestamp").endswith("Z")
     assert line == {
         "event": "happened",
         "number": 7,
+        "room_id": "00000000-0000-0000-0000-000000000001",
         "level": "info",
         "logger": "sample",
         "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
