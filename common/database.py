@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
+from pydantic_core import to_json
 from sqlalchemy import DateTime, TypeDecorator, event, exc, text
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -88,13 +89,16 @@ class Database:
         seconds."""
         self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
-            self.engine = create_async_engine(url, pool_size=pool_size, hide_parameters=True)
+            self.engine = create_async_engine(
+                url, pool_size=pool_size, hide_parameters=True, json_serializer=_json_text
+            )
             _prepare_sqlite(self.engine)
         else:
             self.engine = create_async_engine(
                 url,
                 pool_size=pool_size,
                 hide_parameters=True,  # they would stand in error texts, and so in logs
+                json_serializer=_json_text,
                 pool_timeout=10,
                 connect_args={
                     "timeout": 5,
@@ -160,6 +164,10 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _json_text(value: object) -> str:
+    return to_json(value).decode()
 
 
 def _is_the_worlds_fault(error: Exception) -> bool:
