@@ -1,6 +1,7 @@
 """Ids and the time."""
 
 import os
+import struct
 import time
 from datetime import UTC, datetime
 from uuid import UUID
@@ -15,5 +16,19 @@ def now() -> datetime:
 def uuid7() -> UUID:
     """A UUID version 7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then 74 random bits."""
     milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10)) & (1 << 74) - 1
-    return UUID(int=milliseconds << 80 | 0x7 << 76 | (random >> 62) << 64 | 0b10 << 62 | random & (1 << 62) - 1)
+    a, b = random_64_bits() >> 52, random_64_bits() >> 2
+    return UUID(int=milliseconds << 80 | 0x7 << 76 | a << 64 | 0b10 << 62 | b)
+
+
+def random_64_bits() -> int:
+    """From the operating system, which is asked for many at a time: to ask takes as long as to make an id."""
+    while True:
+        try:
+            return _random.pop()
+        except IndexError:
+            _random.extend(_POOL.unpack(os.urandom(_POOL.size)))
+
+
+_random: list[int] = []
+_POOL = struct.Struct("512Q")
+os.register_at_fork(after_in_child=_random.clear)

@@ -1,8 +1,9 @@
 """The trace context that follows one request or message through all services (W3C Trace Context, level 1)."""
 
 import re
-import secrets
 from contextvars import ContextVar
+
+from common.ids import random_64_bits
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -10,8 +11,7 @@ _current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 
 def new_traceparent() -> str:
-    random = secrets.token_hex(24)
-    return f"00-{random[:32]}-{random[32:]}-01"
+    return f"00-{random_64_bits():016x}{random_64_bits():016x}-{random_64_bits():016x}-01"
 
 
 def current_traceparent() -> str:
