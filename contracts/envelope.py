@@ -4,9 +4,8 @@ Sources: CloudEvents specification 1.0.2, JSON event format 1.0.2 (sections 3 an
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar, Union
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar, Union
 from uuid import UUID
 
 from pydantic import Field, SerializeAsAny, TypeAdapter, ValidationError, create_model
@@ -21,8 +20,7 @@ BATCH = "application/cloudevents-batch+json"
 AnyPayload = TypeVar("AnyPayload", bound=Payload, covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope(Generic[AnyPayload]):
+class Envelope(NamedTuple, Generic[AnyPayload]):
     """A payload with the attributes it travels under. `id` and source name one occurrence, however often it arrives.
 
     `traceparent` is the W3C trace context of whatever caused it.

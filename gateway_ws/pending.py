@@ -25,7 +25,7 @@ _Key = tuple[UUID, UUID]
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Waiting:
     """One sending of a command to a room whose log was known to reach up to `heard` then."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 from uuid import UUID
 
 from contracts.entries import MemberLeft, MemberRemoved, RoomUpdated
@@ -30,8 +30,7 @@ class Listener(Protocol):
     def removed(self, room_id: UUID, reason: Reason) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """An entry, framed for everybody."""
 
     entry: RoomEntry
