@@ -63,7 +63,8 @@ async def lock_rooms(session: AsyncSession, room_ids: Collection[UUID]) -> dict[
 
 async def lock_logs(session: AsyncSession, room_ids: Collection[UUID]) -> dict[UUID, Log]:
     """The same rooms, locked in the same way, for who needs no more of them."""
-    found = await session.execute(*_LOCK_LOGS.of(session, wanted=each(room_ids)))
+    connection = await session.connection()
+    found = await connection.execute(*_LOCK_LOGS.of(session, wanted=each(room_ids)))
     return {values[0]: Log(*values) for values in found}
 
 

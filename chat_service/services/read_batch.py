@@ -107,7 +107,8 @@ async def _members(
 ) -> tuple[dict[tuple[UUID, UUID], BatchMember], bool, bool]:
     """Those there are; and, as it hardly ever is so, whether any of the commands may have been carried out before, and
     any of the events refused."""
-    found = await session.execute(
+    connection = await session.connection()
+    found = await connection.execute(
         *_MEMBERS.of(session, members=keys, commands=each(command_ids), events=each(event_ids))
     )
     any_done = any_refused = True  # unless a member's row says otherwise
