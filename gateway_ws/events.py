@@ -34,8 +34,8 @@ from gateway_ws.room import Prepared
 from gateway_ws.sessions import Sessions
 from messaging.bus import Delivery
 
-_SLICE = 16
-"""After so many entries of one message the sockets get their turn: a burst is not to pass anybody's bound unsent."""
+_TURN_BYTES = 64 * 1024
+"""After so much of one message the sockets get their turn: a burst is not to pass anybody's bound unsent."""
 
 NOT_UNDERSTOOD = Counter("parley_gateway_not_understood", "Events on the bus that were passed over as unreadable")
 
@@ -82,10 +82,11 @@ class Events:
             if faults:
                 NOT_UNDERSTOOD.inc(len(faults))
                 log.warning("message_not_understood", type=delivery.type, id=delivery.id, reason="; ".join(faults))
+            turn = 1 + _TURN_BYTES * len(envelopes) // (1 + len(delivery.body))
             for number, envelope in enumerate(envelopes, 1):
                 with traced(envelope.traceparent):
                     self._take(envelope.payload)
-                if number % _SLICE == 0:
+                if number % turn == 0:
                     await asyncio.sleep(0)
 
     def take_entry(self, entry: RoomEntry) -> None:

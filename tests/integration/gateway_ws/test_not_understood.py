@@ -17,7 +17,7 @@ from tests.support.gateway_ws import GatewayServer
 from tests.support.shapes import Json
 
 
-@pytest.mark.parametrize("misfit", [b"{", b"{}", b'{"type": "room.invented.v1"}'], ids=bytes.decode)
+@pytest.mark.parametrize("misfit", [b"", b"{", b"{}", b'{"type": "room.invented.v1"}'], ids=repr)
 async def test_a_misfit_costs_those_around_it_nothing(gateway: GatewayServer, alice: UUID, misfit: bytes) -> None:
     room = gateway.chat.room(alice)
     socket = await gateway.connect(alice)
