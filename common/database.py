@@ -108,14 +108,17 @@ class Database:
                 },
             )
             event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
+        self._reading = self.engine.execution_options(
+            **({_BEGIN: "BEGIN"} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"})
+        )
+        self._writing = self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
         self._writer = asyncio.Lock()
         self._patience = patience
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A session that sees one consistent state throughout. Raises `DatabaseUnavailable`."""
-        options = {_BEGIN: "BEGIN"} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
-        async with self._session(options) as session:
+        async with self._session(self._reading) as session:
             yield session
 
     @asynccontextmanager
@@ -124,12 +127,12 @@ class Database:
         async with AsyncExitStack() as stack:
             if self.is_sqlite:
                 await stack.enter_async_context(self._writer)
-            session = await stack.enter_async_context(self._session({_BEGIN: "BEGIN IMMEDIATE"}))
+            session = await stack.enter_async_context(self._session(self._writing))
             yield session
 
     @asynccontextmanager
-    async def _session(self, options: dict[str, Any]) -> AsyncIterator[AsyncSession]:
-        session = _Session(self.engine.execution_options(**options), expire_on_commit=False, autoflush=False)
+    async def _session(self, engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
+        session = _Session(engine, expire_on_commit=False, autoflush=False)
         try:
             async with session:
                 await self._begin(session)

@@ -152,7 +152,7 @@ def _observe(batch: Sequence[_Received], outcomes: Sequence[Outcome], seconds: f
         COMMANDS.labels(name).inc(count)
     BATCH_SIZE.observe(len(batch))
     BATCH_SECONDS.observe(seconds)
-    log.info("commands_handled", commands=len(batch), milliseconds=round(seconds * 1000, 1), **counts)
+    log.debug("commands_handled", commands=len(batch), milliseconds=round(seconds * 1000, 1), **counts)
     if logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
         for received, outcome in zip(batch, outcomes, strict=True):
             with traced(received.traceparent):
