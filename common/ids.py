@@ -6,6 +6,10 @@ import time
 from datetime import UTC, datetime
 from uuid import UUID
 
+_POOL = struct.Struct("512Q")
+_random: list[int] = []
+os.register_at_fork(after_in_child=_random.clear)
+
 
 def now() -> datetime:
     """The time in UTC, cut to milliseconds: what is stored is then exactly what is shown."""
@@ -27,8 +31,3 @@ def random_64_bits() -> int:
             return _random.pop()
         except IndexError:
             _random.extend(_POOL.unpack(os.urandom(_POOL.size)))
-
-
-_random: list[int] = []
-_POOL = struct.Struct("512Q")
-os.register_at_fork(after_in_child=_random.clear)
