@@ -3,13 +3,13 @@
 websockets' parser, which knows all the others, takes three times as long for one.
 
 What is used of uvicorn's class beyond its public face: `conn`, `handshake_initiated`, `frames`, `curr_msg_data_type`,
-`send_receive_event_to_app`, `handle_pong`.
+`send_receive_event_to_app`.
 """
 
 from typing import Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame, Opcode, apply_mask  # type: ignore[attr-defined]
+from websockets.frames import Opcode, apply_mask  # type: ignore[attr-defined]
 from websockets.protocol import State
 
 _FIN = _MASKED = 0x80
@@ -17,10 +17,9 @@ _MASK_BYTES = 4
 _TWO_BYTES_OF_SIZE = 126
 
 _WHOLE_TEXT: Final = _FIN | Opcode.TEXT
-_WHOLE_PONG: Final = _FIN | Opcode.PONG
 _LARGEST = {
     _WHOLE_TEXT: _TWO_BYTES_OF_SIZE,
-    **dict.fromkeys((_WHOLE_PONG, _FIN | Opcode.PING, _FIN | Opcode.CLOSE), _TWO_BYTES_OF_SIZE - 1),
+    **dict.fromkeys((_FIN | opcode for opcode in (Opcode.CLOSE, Opcode.PING, Opcode.PONG)), _TWO_BYTES_OF_SIZE - 1),
 }
 """What the second byte, without its first bit, may be at most, by the first byte."""
 
@@ -77,11 +76,9 @@ class CommonFramesProtocol(WebSocketsSansIOProtocol):
         return data[start:]
 
     def _read_frame(self, data: bytes, start: int, payload_start: int, end: int) -> None:
-        payload = apply_mask(data[payload_start:end], data[payload_start - _MASK_BYTES : payload_start])
         if data[start] == _WHOLE_TEXT:
+            payload = apply_mask(data[payload_start:end], data[payload_start - _MASK_BYTES : payload_start])
             self.curr_msg_data_type, self.frames = "text", [payload]
             self.send_receive_event_to_app()
-        elif data[start] == _WHOLE_PONG:
-            self.handle_pong(Frame(Opcode.PONG, payload))
         else:
             super().data_received(data[start:end])
