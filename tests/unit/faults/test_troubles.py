@@ -21,7 +21,16 @@ def test_what_a_correct_client_never_gets_is_a_bug(what: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "what", ["/api/v1/users: 503", "refresh: 503", "GET /rooms: 502", "GET /rooms: 401", "ReadError", "hello: 4001"]
+    "what",
+    [
+        "/api/v1/users: 503",
+        "login: 503",
+        "refresh: 503",
+        "GET /rooms: 502",
+        "GET /rooms: 401",
+        "ReadError",
+        "hello: 4001",
+    ],
 )
 def test_what_an_outage_brings_is_none(what: str) -> None:
     assert not Trouble(0.0, what).is_bug
