@@ -17,11 +17,7 @@ _MASK_BYTES = 4
 _TWO_BYTES_OF_SIZE = 126
 
 _WHOLE_TEXT: Final = _FIN | Opcode.TEXT
-_LARGEST = {
-    _WHOLE_TEXT: _TWO_BYTES_OF_SIZE,
-    **dict.fromkeys((_FIN | opcode for opcode in (Opcode.CLOSE, Opcode.PING, Opcode.PONG)), _TWO_BYTES_OF_SIZE - 1),
-}
-"""What the second byte, without its first bit, may be at most, by the first byte."""
+_COMMON = frozenset({_WHOLE_TEXT, *(_FIN | opcode for opcode in (Opcode.CLOSE, Opcode.PING, Opcode.PONG))})
 
 
 class Uncommon(Exception):
@@ -34,7 +30,7 @@ def payload_at(data: bytes, start: int) -> tuple[int, int] | None:
     if len(data) < start + 2:
         return None
     size = data[start + 1] - _MASKED
-    if not 0 <= size <= _LARGEST.get(data[start], -1):
+    if data[start] not in _COMMON or not 0 <= size <= _TWO_BYTES_OF_SIZE:
         raise Uncommon
     begin = start + 2
     if size == _TWO_BYTES_OF_SIZE:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import pytest
 import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,12 +128,13 @@ def test_frames_are_read_as_websockets_reads_them_byte_by_byte(
     stream = sent + end + afterwards
     ends = [*sorted(place for place in places if place < len(stream)), len(stream)]
     pieces = [stream[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    bytes_alone = [bytes([byte]) for byte in stream]
 
     async def compare() -> None:
-        expected = await _outcome(_ByWebsocketsAlone, [bytes([byte]) for byte in stream])
-        outcome = await _outcome(GatewayProtocol, pieces)
-        # what comes to websockets together with a fault may be heard or not
-        assert not outcome.open if expected.refused else outcome == expected
+        expected = await _outcome(_ByWebsocketsAlone, bytes_alone)
+        for outcome in (await _outcome(GatewayProtocol, bytes_alone), await _outcome(GatewayProtocol, pieces)):
+            # what comes to websockets together with a fault may be heard or not
+            assert not outcome.open if expected.refused else outcome == expected
 
     asyncio.run(compare())
 
@@ -146,9 +148,23 @@ async def test_the_longest_text_is_read_and_one_byte_more_is_refused() -> None:
 
 
 async def test_who_speaks_before_they_are_answered_is_understood() -> None:
-    frame = _frame(_WHOLE_TEXT, b"early")
+    # to who begins to read in its middle, what follows is a frame as well
+    frame = _frame(_WHOLE_TEXT, b"early", mask=b"\x81\x80\x81\x80")
 
     for told in range(1, len(frame) + 1):
         pieces = [frame[told:], _frame(_WHOLE_TEXT, b"later")]
         outcome = await _outcome(GatewayProtocol, pieces, early=frame[:told])
         assert outcome.messages == ["early", "later"]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param([_frame(Opcode.TEXT, b"begun"), _frame(_WHOLE_TEXT, b"another")], id="amid another's fragments"),
+        pytest.param([_frame(_WHOLE_TEXT, b"unmasked", mask=None)], id="without a mask"),
+    ],
+)
+async def test_a_text_is_refused(pieces: Sequence[bytes]) -> None:
+    outcome = await _outcome(GatewayProtocol, pieces)
+
+    assert (outcome.messages, outcome.refused) == ([], True)
