@@ -168,3 +168,11 @@ async def test_a_text_is_refused(pieces: Sequence[bytes]) -> None:
     outcome = await _outcome(GatewayProtocol, pieces)
 
     assert (outcome.messages, outcome.refused) == ([], True)
+
+
+async def test_what_comes_together_with_a_close_frame_and_after_it_is_not_heard() -> None:
+    goodbye = _frame(_FIN | Opcode.CLOSE, (1000).to_bytes(2))
+
+    outcome = await _outcome(GatewayProtocol, [_frame(_WHOLE_TEXT, b"last") + goodbye + _frame(_WHOLE_TEXT, b"later")])
+
+    assert (outcome.messages, outcome.open) == (["last"], False)
